@@ -1,0 +1,69 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { availableParallelism, cpus } from 'node:os'
+import { UserError } from '../errors.ts'
+import { native } from './native.ts'
+
+export type Precision = 'fp32' | 'bf16'
+
+/** Where and how a run computes, settled before it starts and recorded with it. */
+export interface Compute {
+  /** `cpu` or `cuda:N` */
+  readonly device: string
+  /** of convolutions and products; weights, losses and statistics are always fp32 */
+  readonly precision: Precision
+  readonly threads: number
+}
+
+/** Settles `auto`: the first GPU if there is one; bf16 where the hardware multiplies it; all cores. */
+export function planCompute(wish: { device: string; precision: Precision | 'auto'; threads: number }): Compute {
+  const gpus = native().cudaDevices()
+  const device = wish.device === 'auto' ? (gpus > 0 ? 'cuda:0' : 'cpu') : wish.device === 'cuda' ? 'cuda:0' : wish.device
+  const gpu = /^cuda:(\d+)$/.exec(device)
+  if (!gpu && device !== 'cpu') throw new UserError('usage', `Cannot use device '${device}': it is 'auto', 'cpu' or 'cuda:N'`)
+  if (gpu && Number(gpu[1]) >= gpus) {
+    throw new UserError('usage', `Cannot use device '${device}': this libtorch sees ${gpus} GPUs ('deconfound doctor' tells more)`)
+  }
+  const precision = wish.precision === 'auto' ? (hasFastBf16(device) ? 'bf16' : 'fp32') : wish.precision
+  return { device, precision, threads: wish.threads || availableParallelism() }
+}
+
+/** Whether the device has instructions for bf16 products. */
+export function hasFastBf16(device: string): boolean {
+  if (device.startsWith('cuda')) return (native().cudaDevice(Number(device.slice(5)))?.computeCapability ?? 8) >= 8
+  return existsSync('/proc/cpuinfo') && /\bavx512_bf16\b|\bamx_bf16\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))
+}
+
+/** Sets OpenMP's and OpenBLAS's threads alike. */
+export function useThreads(count: number): void {
+  native().setThreads(count)
+}
+
+/** Runs `forward` with convolutions and products in the given precision, weights staying fp32. */
+export function autocast<T>(compute: Pick<Compute, 'device' | 'precision'>, forward: () => T): T {
+  if (compute.precision === 'fp32') return forward()
+  native().setAutocast(compute.device, true)
+  try {
+    return forward()
+  } finally {
+    native().setAutocast(compute.device, false)
+  }
+}
+
+/** Waits until the device has finished, for honest timings. */
+export function synchronize(): void {
+  native().synchronize()
+}
+
+/** What this process runs on, for `doctor` and for every record. */
+export function describeMachine() {
+  const gpus = Array.from({ length: native().cudaDevices() }, (_, i) => native().cudaDevice(i)?.name ?? `cuda:${i}`)
+  return {
+    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    gpus,
+    libtorch: native().versions().libtorch,
+    libtorchBuild: native().versions().build,
+    node: process.version,
+    bf16: hasFastBf16('cpu'),
+  }
+}
