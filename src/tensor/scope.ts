@@ -1,9 +1,11 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+
 /** What a scope looks after: anything that can be freed once. */
 export interface Scoped {
-  /** the scope that frees it, or null when it outlives them all */
-  owner: Scoped[] | null
+  /** the scope or arena that frees it, or null when only the garbage collector will */
+  owner: Scoped[] | Set<Scoped> | null
   free(): void
-  /** called when no scope looks after it any more: only the garbage collector will */
+  /** called when nothing looks after it any more */
   abandon(): void
 }
 
@@ -11,6 +13,7 @@ export interface Scoped {
 export type Settled<T> = T extends PromiseLike<unknown> ? never : T
 
 const open: Scoped[][] = []
+const arenas = new AsyncLocalStorage<Set<Scoped>>()
 
 /** Puts a new value under the innermost open scope. */
 export function enter(value: Scoped): void {
@@ -19,7 +22,32 @@ export function enter(value: Scoped): void {
     value.owner = owner
     owner.push(value)
   } else {
-    value.abandon()
+    release(value)
+  }
+}
+
+/** Leaves a value to the arena, or else to the garbage collector. */
+function release(value: Scoped): void {
+  const arena = arenas.getStore()
+  value.owner = arena ?? null
+  if (arena) arena.add(value)
+  else value.abandon()
+}
+
+/**
+ * Runs `body`, which may wait, and frees what it kept, except what it returns: a run's networks and optimizers go when
+ * the run is over.
+ */
+export async function arena<T>(body: () => Promise<T>): Promise<T> {
+  const mine = new Set<Scoped>()
+  try {
+    const result = await arenas.run(mine, body)
+    visit(result, (value) => {
+      if (mine.delete(value)) release(value)
+    })
+    return result
+  } finally {
+    for (const value of mine) value.free()
   }
 }
 
@@ -46,13 +74,10 @@ export function scope<T>(body: () => Settled<T>): T {
   return result
 }
 
-/** Takes tensors out of every scope: they live until `free` is called or nobody refers to them. */
+/** Takes tensors out of every scope: they live until `free` is called, their arena ends, or nobody refers to them. */
 export function keep<T>(value: T): T {
   visit(value, (found) => {
-    if (found.owner) {
-      found.owner = null
-      found.abandon()
-    }
+    if (Array.isArray(found.owner)) release(found)
   })
   return value
 }
@@ -62,7 +87,7 @@ function hand(value: Scoped, mine: Scoped[]): void {
   const outer = open[open.length - 2]
   value.owner = outer ?? null
   if (outer) outer.push(value)
-  else value.abandon()
+  else release(value)
 }
 
 function close(mine: Scoped[]): void {

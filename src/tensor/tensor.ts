@@ -36,7 +36,7 @@ const forgotten = new FinalizationRegistry<{ handle: Handle; bytes: number }>(({
 /** An n-dimensional array of libtorch's, on any device, with or without a gradient. */
 export class Tensor implements Scoped {
   readonly handle: Handle
-  owner: Scoped[] | null = null
+  owner: Scoped[] | Set<Scoped> | null = null
   #external = 0
 
   private constructor(handle: Handle) {
@@ -51,6 +51,7 @@ export class Tensor implements Scoped {
 
   /** Frees the tensor now. Freeing twice is no error; using it afterwards is. */
   free(): void {
+    if (this.owner instanceof Set) this.owner.delete(this)
     this.owner = null
     if (native().release(this.handle) && this.#external > 0) {
       forgotten.unregister(this)
@@ -353,7 +354,7 @@ export function operator<Result = Tensor>(name: string): (...parameters: Argumen
     if (id < 0) id = native().find(name)
     for (let i = 0; i < parameters.length; i++) parameters[i] = lower(parameters[i])
     const result = native().call(id, ...(parameters as NativeArgument[]))
-    if (name.endsWith('_') || name.includes('_.')) return undefined as Result
+    if (typeof result === 'number' && result === parameters[0]) return undefined as Result
     if (typeof result === 'number') return Tensor.wrap(result) as Result
     if (Array.isArray(result)) return result.map((each) => (typeof each === 'number' ? Tensor.wrap(each) : each)) as Result
     return result as Result

@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import { Command, Option } from 'commander'
+import { stringify } from 'yaml'
+import { attacks } from '../attacks/index.ts'
+import { datasets } from '../datasets/index.ts'
+import { defenses } from '../defenses/index.ts'
+import { UserError } from '../errors.ts'
+import { type Config, describeOptions, flattenConfig, parseConfigFile, parseFlag, resolveConfig, type Settings, settings } from '../experiment/config.ts'
+import { models } from '../models/index.ts'
+
+/** Adds a flag for each setting but those left out, and those of entries (`--attack.opacity 0.2`) unlisted. */
+export function withSettings(command: Command, { without = [] }: { without?: (keyof Settings)[] } = {}): Command {
+  for (const { name, default: standard, description, choices } of describeOptions(settings)) {
+    if ((without as string[]).includes(name)) continue
+    const note = standard === null ? '' : ` (default: ${standard})`
+    const option = new Option(`--${name} <value>`, description + note)
+    command.addOption(choices ? option.choices(choices) : option)
+  }
+  return command
+    .option('--config <file>', 'a YAML file with the same names')
+    .option('--print-config', 'print the complete configuration and stop')
+    .option('--runs <folder>', "where runs' directories are made", 'runs')
+    .option('--json', 'print one JSON object on standard output')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .addHelpText('after', entryHelp)
+}
+
+/** The configuration from a file and flags; flags win. `rest` are the words commander did not know: options of entries. */
+export function readConfiguration(command: Command, rest: readonly string[], defaults: Record<string, unknown> = {}): Config {
+  const flags = command.opts() as Record<string, unknown>
+  const file = flags['config'] as string | undefined
+  const given: Record<string, unknown> = { ...defaults, ...(file ? parseConfigFile(readText(file), file) : {}) }
+  for (const { name } of describeOptions(settings)) {
+    const value = flags[name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())]
+    if (typeof value === 'string') given[name] = name === 'data' ? value : parseFlag(value)
+  }
+  for (let i = 0; i < rest.length; i++) {
+    const word = rest[i] as string
+    if (!word.startsWith('--')) throw new UserError('usage', `Cannot understand '${word}': expected an option`)
+    const [name, attached] = word.slice(2).split(/=(.*)/s) as [string, string | undefined]
+    const value = attached ?? rest[++i]
+    if (value === undefined) throw new UserError('usage', `Cannot understand '${word}': its value is missing`)
+    given[name] = parseFlag(value)
+  }
+  return resolveConfig(given, file ? `'${file}' and the command line` : 'the command line')
+}
+
+/** Answers `--print-config`; true when it did. */
+export function printedConfiguration(command: Command, config: Config): boolean {
+  if (!command.opts()['printConfig']) return false
+  process.stdout.write(command.opts()['json'] ? `${JSON.stringify(flattenConfig(config))}\n` : stringify(flattenConfig(config)))
+  return true
+}
+
+function entryHelp(): string {
+  const catalogues = { dataset: datasets, attack: attacks, defense: defenses, model: models }
+  const lines = Object.entries(catalogues).flatMap(([kind, catalogue]) =>
+    Object.entries(catalogue).flatMap(([entry, { options }]) =>
+      describeOptions(options, `${kind}.`).map(
+        ({ name, default: standard, description }) =>
+          `  --${name} (${entry})`.padEnd(44) + description + (standard === null ? '' : ` (default: ${standard})`),
+      ),
+    ),
+  )
+  return `\nOptions of entries:\n${lines.join('\n')}`
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new UserError('usage', `Cannot read the configuration '${file}': ${(error as Error).message}`)
+  }
+}

@@ -1,0 +1,40 @@
+import { Command, CommanderError } from 'commander'
+import { exitCode, UserError } from '../errors.ts'
+import { packageVersion } from '../experiment/environment.ts'
+import { commands } from './commands.ts'
+
+/** The command line: parses, dispatches, and turns errors into messages and exit codes. */
+export async function main(parameters: readonly string[]): Promise<void> {
+  const program = new Command('deconfound')
+    .description('Train an image classifier you can trust on images you cannot')
+    .version(packageVersion())
+    .exitOverride()
+    .showHelpAfterError(false)
+  for (const command of commands) program.addCommand(command.exitOverride())
+  try {
+    await program.parseAsync(parameters, { from: 'user' })
+  } catch (error) {
+    process.exitCode = report(error)
+  }
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage
+  const known = error instanceof UserError ? error : asUserError(error)
+  if (known) {
+    process.stderr.write(`${known.message}\n`)
+    return known.code
+  }
+  process.stderr.write(`This is a bug in deconfound, please report it:\n${(error as Error).stack ?? error}\n`)
+  return exitCode.bug
+}
+
+/** Faults of the machine that any part may meet. */
+function asUserError(error: unknown): UserError | undefined {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new UserError('space', `The disk is full: ${message}; free some space and resume`)
+  if (/can't allocate memory|out of memory/i.test(message)) {
+    return new UserError('space', `Out of memory: ${message.split('\n')[0]}; use smaller batches (--batch)`)
+  }
+  return undefined
+}

@@ -1,0 +1,21 @@
+import { Command } from 'commander'
+import { runExperiment } from '../experiment/run.ts'
+import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
+import { createRun, inRun } from './session.ts'
+import { dryRun } from './dry-run.ts'
+import { describeResult } from './tables.ts'
+
+export const runCommand = withSettings(new Command('run'), { without: ['holdout'] })
+  .description('An experiment with known truth: poison a data set, train by a defense, measure')
+  .option('--dry-run', 'check everything, say what would be done, and stop')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  deconfound run --attack badnets --defense cbd\n  deconfound run --dataset cifar10 --data data/cifar-10-batches-py --attack blend --attack.opacity 0.1 --epochs 8 --json',
+  )
+  .action(async (options, command: Command) => {
+    const config = readConfiguration(command, command.args)
+    if (printedConfiguration(command, config)) return
+    if (options.dryRun) return dryRun(config, options)
+    const result = await inRun(createRun(options.runs, 'experiment', config), runExperiment)
+    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${describeResult(result)}\n`)
+  })

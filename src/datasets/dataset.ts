@@ -1,0 +1,44 @@
+import type { z } from 'zod'
+import type { ImageSet } from '../training/images.ts'
+
+/** A file that was left out, and why. */
+export interface Problem {
+  readonly file: string
+  readonly reason: string
+}
+
+/** What a data set gives: images to train on, and images nobody tampered with to test on where there are some. */
+export interface Dataset {
+  readonly train: ImageSet
+  readonly test: ImageSet | null
+  /** files that were skipped by a stated rule */
+  readonly problems: readonly Problem[]
+}
+
+export interface LoadContext {
+  /** the user's `--data`, where given */
+  readonly data: string | undefined
+  readonly seed: number
+  /** called now and then while files are read */
+  readonly progress: (done: number, total: number) => void
+}
+
+/** One entry of the catalogue of data sets. */
+export interface DatasetEntry<Schema extends z.ZodObject = z.ZodObject> {
+  readonly title: string
+  readonly source: string
+  /** what `--data` must point to; null for a data set that the program draws itself */
+  readonly data: string | null
+  /** the target class attacks use unless told otherwise */
+  readonly target: number
+  /** whether mirrored images keep their class, so that training may flip them */
+  readonly flip: boolean
+  /** the base learning rate for it */
+  readonly learningRate: number
+  readonly options: Schema
+  load(options: z.output<Schema>, context: LoadContext): Promise<Dataset>
+}
+
+export function defineDataset<Schema extends z.ZodObject>(entry: DatasetEntry<Schema>): DatasetEntry<Schema> {
+  return entry
+}

@@ -1,0 +1,119 @@
+import { UserError } from '../errors.ts'
+import { mostPixels, type Picture, readPpm } from './ppm.ts'
+
+/** How an image becomes a square of `size` pixels. */
+export interface DecodeOptions {
+  readonly size: number
+  /** cover: scale the shorter side and cut the middle out; contain: scale the longer side and pad; stretch: neither */
+  readonly fit: 'cover' | 'contain' | 'stretch'
+}
+
+/** Raised whenever the same file may give other pixels than before, so that no kept decoded image outlives its rule. */
+export const decodeRules = 1
+
+/** behind transparent parts and beside images that do not fill the square */
+const background = '#000000'
+/** what an image may take in memory while it is decoded */
+const mostMemory = 400_000_000
+const mostSeconds = 20
+
+/** Turns a file's bytes into uint8 [3, size, size]; a UserError whose message is the reason where it cannot. */
+export interface Decoder {
+  /** names the libraries whose versions the pixels depend on */
+  readonly version: string
+  decode(bytes: Uint8Array): Promise<Uint8Array>
+}
+
+/** A decoder, with sharp loaded: late, because most commands need none. */
+export async function createDecoder({ size, fit }: DecodeOptions): Promise<Decoder> {
+  const { default: sharp } = await import('sharp')
+  // images are decoded side by side, so each by one thread; no two are alike, so nothing is worth keeping
+  sharp.concurrency(1)
+  sharp.cache(false)
+  const resize = { fit: fit === 'stretch' ? 'fill' : fit, background } as const
+
+  async function decodeSharp(bytes: Uint8Array, format: string): Promise<Uint8Array> {
+    const image = sharp(bytes, { failOn: 'warning', limitInputPixels: mostPixels, autoOrient: true })
+    const found = await image.metadata()
+    if (found.format !== format) throw new Error(`its content is ${found.format}`)
+    const sampleBytes = found.depth === 'uchar' ? 1 : 2
+    // a progressive or interlaced image is held whole, a JPEG as coefficients of two bytes
+    const memory = found.width * found.height * found.channels * sampleBytes * (found.isProgressive ? 2 : 1)
+    if (memory > mostMemory) throw new Error(`decoding it takes ${Math.round(memory / 1e6)} MB, more than 400`)
+    const { data } = await image
+      .flatten({ background })
+      .resize(size, size, resize)
+      .toColourspace('srgb')
+      .timeout({ seconds: mostSeconds })
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true })
+    return planes(data, size)
+  }
+
+  async function decodePpm({ width, height, pixels }: Picture): Promise<Uint8Array> {
+    if (width === size && height === size) return planes(pixels, size)
+    const image = sharp(pixels, { raw: { width, height, channels: 3 } })
+    return planes(await image.resize(size, size, resize).raw().toBuffer(), size)
+  }
+
+  return {
+    version: `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}, ${process.arch}`,
+    async decode(bytes) {
+      const format = formatOf(bytes)
+      if (format === 'ppm') return decodePpm(readPpm(bytes))
+      // what libvips might make of other content is never found out: it would run its readers of SVG, PDF and TIFF
+      if (format !== 'jpeg' && format !== 'png' && format !== 'webp') throw new UserError('data', refusal(format))
+      try {
+        return await decodeSharp(bytes, format)
+      } catch (error) {
+        throw new UserError('data', `not a usable ${format}: ${reasonOf(error as Error)}`)
+      }
+    },
+  }
+}
+
+/** [size, size, 3] or, gray, [size, size, 1] to [3, size, size]. */
+function planes(pixels: Uint8Array, size: number): Uint8Array {
+  const area = size * size
+  const channels = pixels.length / area
+  if (channels !== 3 && channels !== 1) throw new Error(`${channels} channels came out of its decoder`)
+  const result = new Uint8Array(3 * area)
+  for (let channel = 0; channel < 3; channel++) {
+    const from = channels === 3 ? channel : 0
+    for (let i = 0; i < area; i++) result[channel * area + i] = pixels[i * channels + from] as number
+  }
+  return result
+}
+
+/** What files of other formats begin with, to say what they are. */
+const beginnings: readonly (readonly [start: string, format: string])[] = [
+  ['\xff\xd8\xff', 'jpeg'],
+  ['\x89PNG\r\n\x1a\n', 'png'],
+  ['P6', 'ppm'],
+  ['P3', 'ppm'],
+  ['GIF8', 'gif'],
+  ['BM', 'bmp'],
+  ['II*\0', 'tiff'],
+  ['MM\0*', 'tiff'],
+  ['%PDF', 'pdf'],
+  ['\0\0\0\x0cJXL ', 'jxl'],
+]
+
+function formatOf(bytes: Uint8Array): string | null {
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 400)).toString('latin1')
+  if (head.startsWith('RIFF') && head.startsWith('WEBP', 8)) return 'webp'
+  if (head.startsWith('ftypavif', 4) || head.startsWith('ftyphei', 4)) return 'heif'
+  if (/<svg|<\?xml/i.test(head)) return 'svg'
+  return beginnings.find(([start]) => head.startsWith(start))?.[1] ?? null
+}
+
+function refusal(format: string | null): string {
+  const facts = format === null ? 'its content is no image that is known here' : `its content is ${format}`
+  return `${facts}; jpeg, png, webp and ppm are read`
+}
+
+/** The first line of libvips' message, which may repeat itself on several. */
+function reasonOf({ message }: Error): string {
+  const line = message.split('\n', 1)[0] as string
+  return line.includes('pixel limit') ? 'it has more than 100 megapixels' : line.slice(0, 200)
+}

@@ -1,0 +1,132 @@
+import { constants } from 'node:fs'
+import { lstat, open, readdir, realpath } from 'node:fs/promises'
+import { UserError } from '../errors.ts'
+import type { Problem } from './dataset.ts'
+import { nameBytes, showName } from './file-names.ts'
+
+/** A file that may be opened. */
+export interface TreeFile {
+  /** relative to the tree's root, by showName */
+  readonly path: string
+  /** where a link inside the tree leads; absolute */
+  readonly target?: Buffer
+  /**
+   * Size and times of modification and of change, nanoseconds. Whoever swaps a file can set the first time back, but
+   * the second is the system's own.
+   */
+  readonly stamp: string
+}
+
+/** A folder's contents, sorted by the bytes of their names. */
+export interface TreeFolder {
+  readonly name: string
+  readonly path: string
+  readonly folders: readonly TreeFolder[]
+  readonly files: readonly TreeFile[]
+}
+
+/** how many files are asked for their size at a time */
+const together = 64
+const largestFile = 256 * 2 ** 20
+
+/** `path` inside `root`, as bytes. */
+export function treePath(root: Buffer, path: string): Buffer {
+  return path === '' ? root : Buffer.concat([root, Buffer.from('/'), nameBytes(path)])
+}
+
+/**
+ * Everything below `root` (a real path) but hidden files. Only files and folders are entered, and links to files that
+ * lie below `root` too; anything else is told to `problems`. Throws where the root itself cannot be read.
+ */
+export async function readTree(root: Buffer, problems: Problem[]): Promise<TreeFolder> {
+  return readFolder({ root, problems }, '', '')
+}
+
+interface Tree {
+  readonly root: Buffer
+  readonly problems: Problem[]
+}
+
+async function readFolder(tree: Tree, path: string, name: string): Promise<TreeFolder> {
+  const entries = await readdir(treePath(tree.root, path), { encoding: 'buffer' })
+  const names = entries
+    .filter((entry) => entry[0] !== 0x2e)
+    .sort(Buffer.compare)
+    .map(showName)
+  const folders: TreeFolder[] = []
+  const files: TreeFile[] = []
+  for (let from = 0; from < names.length; from += together) {
+    const some = names.slice(from, from + together)
+    const found = await Promise.all(some.map((entry) => examine(tree, path === '' ? entry : `${path}/${entry}`)))
+    for (const [i, result] of found.entries()) {
+      if (typeof result === 'object') files.push(result)
+      else if (result === 'folder') {
+        const inner = path === '' ? (some[i] as string) : `${path}/${some[i]}`
+        try {
+          folders.push(await readFolder(tree, inner, some[i] as string))
+        } catch (error) {
+          tree.problems.push({ file: inner, reason: `the folder cannot be read (${errorCode(error)})` })
+          folders.push({ name: some[i] as string, path: inner, folders: [], files: [] })
+        }
+      }
+    }
+  }
+  return { name, path, folders, files }
+}
+
+/** What lies at `path`: a file to open, a folder to enter, or a problem, which is told. */
+async function examine({ root, problems }: Tree, path: string): Promise<TreeFile | 'folder' | 'problem'> {
+  const at = treePath(root, path)
+  const refuse = (reason: string) => {
+    problems.push({ file: path, reason })
+    return 'problem' as const
+  }
+  try {
+    const found = await lstat(at, { bigint: true })
+    if (found.isDirectory()) return 'folder'
+    if (found.isFile()) return { path, stamp: stampOf(found) }
+    if (!found.isSymbolicLink()) return refuse('it is a device, a pipe or a socket, not a file')
+    const target = await realpath(at, { encoding: 'buffer' })
+    const inside = target.subarray(0, root.length + 1).equals(Buffer.concat([root, Buffer.from('/')]))
+    if (!inside) return refuse('it is a link out of the folder')
+    const linked = await lstat(target, { bigint: true })
+    return linked.isFile()
+      ? { path, target, stamp: `link ${stampOf(linked)}` }
+      : refuse('it is a link to something that is not a file')
+  } catch (error) {
+    const code = errorCode(error)
+    if (code === 'ELOOP') return refuse('it is a link in a loop of links')
+    return refuse(code === 'ENOENT' ? 'it is a link to nothing' : `it cannot be looked at (${code})`)
+  }
+}
+
+function stampOf(found: { readonly size: bigint; readonly mtimeNs: bigint; readonly ctimeNs: bigint }): string {
+  return `${found.size} ${found.mtimeNs} ${found.ctimeNs}`
+}
+
+/** A file's bytes; a UserError whose message is the reason where they cannot be had. */
+export async function readTreeFile(root: Buffer, { path, target }: TreeFile): Promise<Uint8Array> {
+  try {
+    // what was a file when the tree was read may have become a link or a pipe: follow no link, wait for no writer
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+    const handle = await open(target ?? treePath(root, path), flags)
+    try {
+      const found = await handle.stat()
+      if (!found.isFile()) throw new UserError('data', 'it is not a file')
+      if (found.size === 0) throw new UserError('data', 'it is empty')
+      if (found.size > largestFile) throw new UserError('data', `it has ${found.size} bytes, more than 256 MiB`)
+      return await handle.readFile()
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    const code = errorCode(error)
+    // our own shortage is no fault of the file
+    if (error instanceof UserError || ['EMFILE', 'ENFILE', 'ENOMEM'].includes(code)) throw error
+    throw new UserError('data', `it cannot be read (${code})`)
+  }
+}
+
+function errorCode(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error)
+}

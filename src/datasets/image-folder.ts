@@ -1,0 +1,173 @@
+// Folders of images, one for each class. The rules by which a file becomes an image, or does not:
+//
+// - The content decides what a file is, not its name: JPEG, PNG, WebP and PPM are read, anything else is refused, an SVG
+//   named .jpg too. A file whose name does not end as an image's is passed over.
+// - EXIF orientation is applied. Gray becomes RGB, 16 bits become 8, CMYK and embedded color profiles become sRGB. What
+//   is transparent lies on black, and so does an image that does not fill its square (fit: contain). Of an animation the
+//   first frame counts.
+// - Refused: truncated or damaged images, those of more than 100 megapixels or 400 MB decoded, files above 256 MiB, empty
+//   ones, links out of the folder, links to folders, pipes and devices. Hidden files and folders (.name) are nobody's.
+// - Whatever is left out is listed with its reason, and the rest is loaded. Folders inside a class folder belong to it.
+import { constants } from 'node:buffer'
+import { createHash } from 'node:crypto'
+import { realpath } from 'node:fs/promises'
+import { z } from 'zod'
+import { UserError } from '../errors.ts'
+import { type ImageSet, imageSet } from '../training/images.ts'
+import { type Dataset, defineDataset, type LoadContext, type Problem } from './dataset.ts'
+import { keepDecoded, readDecoded } from './decode-cache.ts'
+import { createDecoder, type Decoder, decodeRules } from './decode-image.ts'
+import { readTree, readTreeFile } from './folder-tree.ts'
+import { findClasses, type Labelled } from './image-classes.ts'
+
+/** how many images are decoded at a time: as many as Node has threads for it */
+const together = 4
+
+/** FOLDER/<class>/<file>, or FOLDER/train/<class>/<file> with FOLDER/test (or val, valid, validation) beside it. */
+export const imageFolder = defineDataset({
+  title: 'Image folder',
+  source: 'your images',
+  data: 'a folder with one folder of images for each class, or with train and test folders of such',
+  target: 0,
+  flip: true,
+  learningRate: 0.1,
+  options: z.object({
+    size: z.int().min(8).max(512).default(32).describe('width and height the images are brought to, pixels'),
+    fit: z
+      .enum(['cover', 'contain', 'stretch'])
+      .default('cover')
+      .describe('cover cuts the middle out, contain pads with black, stretch changes the aspect'),
+    maxBroken: z.number().min(0).max(1).default(0.5).describe('the share of image files that may be unusable'),
+  }),
+  async load({ size, fit, maxBroken }, { data, progress }) {
+    if (data === undefined) throw new UserError('usage', 'Cannot load images from nowhere: give --data a folder')
+    const { root, train, test, classes, problems } = await look(data)
+    const decoder = await createDecoder({ size, fit })
+    const key = contentKey([decodeRules, decoder.version, size, fit, classes], [train, test ?? []])
+    let decoded = await readDecoded(key)
+    const total = train.length + (test?.length ?? 0)
+    if (decoded === undefined) {
+      const room = { root, decoder, size, classes, broken: [] as Problem[] }
+      const first = await decodeAll(train, room, (done) => progress(done, total))
+      const second = test && (await decodeAll(test, room, (done) => progress(train.length + done, total)))
+      decoded = { train: first, test: second, problems: room.broken }
+      await keepDecoded(key, decoded)
+    }
+    progress(total, total)
+    refuseTooBroken(data, decoded, { total, maxBroken })
+    return { ...decoded, problems: [...problems, ...decoded.problems] }
+  },
+})
+
+interface Found {
+  readonly root: Buffer
+  readonly train: readonly Labelled[]
+  readonly test: readonly Labelled[] | null
+  readonly classes: readonly string[]
+  readonly problems: readonly Problem[]
+}
+
+async function look(data: string): Promise<Found> {
+  const problems: Problem[] = []
+  try {
+    const root = await realpath(Buffer.from(data), { encoding: 'buffer' })
+    const tree = await readTree(root, problems)
+    return { root, ...findClasses(data, tree, problems), problems }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (typeof code !== 'string') throw error
+    const facts =
+      code === 'ENOENT'
+        ? 'it does not exist'
+        : code === 'ENOTDIR'
+          ? 'it is not a folder'
+          : `it cannot be read (${code})`
+    throw new UserError('data', `Cannot load images from "${data}": ${facts}. Give --data a folder of class folders`)
+  }
+}
+
+/**
+ * A hash of everything the pixels depend on. The files' times stand for their content: reading every file would cost as
+ * much as decoding small ones.
+ */
+function contentKey(rules: readonly unknown[], sets: readonly (readonly Labelled[])[]): string {
+  const hash = createHash('sha256').update(JSON.stringify(rules))
+  for (const set of sets) {
+    hash.update('\nset\n')
+    for (const { label, file } of set) hash.update(`${label} ${file.stamp} ${file.path}\n`)
+  }
+  return hash.digest('hex')
+}
+
+interface Room {
+  readonly root: Buffer
+  readonly decoder: Decoder
+  readonly size: number
+  readonly classes: readonly string[]
+  /** out: files that did not decode */
+  readonly broken: Problem[]
+}
+
+/** The images that decode, in the order of `files` however many are decoded at a time. */
+async function decodeAll(files: readonly Labelled[], room: Room, progress: (done: number) => void): Promise<ImageSet> {
+  const { root, decoder, size, classes } = room
+  const bytes = 3 * size * size
+  if (files.length * bytes > constants.MAX_LENGTH) {
+    const facts = `${files.length} images of ${size}×${size} take ${Math.ceil((files.length * bytes) / 1e9)} GB`
+    throw new UserError('space', `Cannot hold the images in memory: ${facts}. Choose a smaller size`)
+  }
+  const pixels = new Uint8Array(files.length * bytes)
+  const reasons: (string | undefined)[] = new Array(files.length)
+  let next = 0
+  let done = 0
+  const work = async () => {
+    for (let i = next++; i < files.length; i = next++) {
+      try {
+        pixels.set(await decoder.decode(await readTreeFile(root, (files[i] as Labelled).file)), i * bytes)
+      } catch (error) {
+        if (!(error instanceof UserError)) {
+          next = files.length
+          throw error
+        }
+        reasons[i] = error.message
+      }
+      if (++done % 100 === 0) progress(done)
+    }
+  }
+  await Promise.all(Array.from({ length: together }, work))
+  const labels: number[] = []
+  const names: string[] = []
+  for (const [i, { label, file }] of files.entries()) {
+    const reason = reasons[i]
+    if (reason !== undefined) {
+      room.broken.push({ file: file.path, reason })
+      continue
+    }
+    pixels.copyWithin(names.length * bytes, i * bytes, (i + 1) * bytes)
+    labels.push(label)
+    names.push(file.path)
+  }
+  const kept = pixels.subarray(0, names.length * bytes)
+  return imageSet({ pixels: kept, labels: Int32Array.from(labels), names, shape: [3, size, size], classes })
+}
+
+/** Every image may be broken but for those that training cannot do without. */
+function refuseTooBroken(data: string, { train, test, problems }: Dataset, { total, maxBroken }: BrokenOptions): void {
+  const refuse = (facts: string, remedy: string) => {
+    const [first] = problems
+    const example = first === undefined ? '' : `; the first is "${first.file}": ${first.reason}`
+    throw new UserError('data', `Cannot load images from "${data}": ${facts}${example}. ${remedy}`)
+  }
+  const broken = `${problems.length} of ${total} image files are unusable`
+  if (train.labels.length === 0 || test?.labels.length === 0)
+    refuse(broken, 'Give --data a folder with images that open')
+  if (new Set(train.labels).size < 2)
+    refuse(`only one class has usable images, and ${broken}`, 'Repair those of another')
+  if (problems.length > maxBroken * total)
+    refuse(`${broken}, more than a share of ${maxBroken}`, 'Repair or remove them, or raise maxBroken')
+}
+
+interface BrokenOptions {
+  readonly total: number
+  readonly maxBroken: number
+}

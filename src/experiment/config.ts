@@ -1,0 +1,172 @@
+import { parse as parseYaml } from 'yaml'
+import { z } from 'zod'
+import { attacks } from '../attacks/index.ts'
+import { datasets } from '../datasets/index.ts'
+import { defenses } from '../defenses/index.ts'
+import { UserError } from '../errors.ts'
+import { models } from '../models/index.ts'
+import { schedules } from '../nn/schedule.ts'
+
+// A configuration is a flat record, the same in flags, in files and in a run's directory: settings of the run by their
+// name, options of an entry under the kind of entry (`attack.opacity`). One schema checks all of them.
+
+const names = <T extends object>(catalogue: T) => Object.keys(catalogue) as [keyof T & string, ...(keyof T & string)[]]
+
+/** Settings of a run. Where a default depends on the data set, it is filled in by `resolveConfig`. */
+export const settings = z.strictObject({
+  dataset: z.enum(names(datasets)).default('signs').describe('what to train on'),
+  data: z.string().optional().describe("where the data set's files are"),
+  attack: z.enum(names(attacks)).default('none').describe('what is done to the training images'),
+  rate: z.number().min(0).max(1).default(0.1).describe('poisoning rate: poisoned / all training images'),
+  target: z.int().min(0).optional().describe("class that triggered images shall be taken for (default: the data set's)"),
+  defense: z.enum(names(defenses)).default('none').describe('how the model is trained'),
+  preset: z.string().optional().describe("a named set of the defense's options (default: its first)"),
+  model: z.enum(names(models)).default('wrn').describe('architecture'),
+  seed: z.int().min(0).default(1).describe('seed of everything random'),
+  epochs: z.int().min(1).default(15).describe("length of the model's training"),
+  batch: z.int().min(2).default(128).describe('images per step'),
+  'learning-rate': z.number().positive().optional().describe("base learning rate (default: the data set's)"),
+  schedule: z.enum(names(schedules)).default('one-cycle').describe('how the learning rate changes'),
+  momentum: z.number().min(0).max(1).default(0.9).describe('of stochastic gradient descent'),
+  'weight-decay': z.number().min(0).default(1e-4).describe('of stochastic gradient descent'),
+  nesterov: z.boolean().default(false).describe('Nesterov momentum'),
+  padding: z.int().min(0).default(4).describe('random crop: padding in pixels'),
+  flip: z.boolean().optional().describe("mirror half of the images (default: the data set's)"),
+  cutout: z.int().min(0).default(3).describe('side of the cutout in pixels, 0 for none'),
+  holdout: z.number().min(0).max(0.5).default(0.1).describe('share of an untrusted folder kept out of training, to measure agreement with its labels'),
+  device: z.string().default('auto').describe("'auto', 'cpu' or 'cuda:N'"),
+  precision: z.enum(['auto', 'fp32', 'bf16']).default('auto').describe('of convolutions in training'),
+  threads: z.int().min(0).default(0).describe('0: as many as there are cores'),
+  'checkpoint-every': z.number().positive().default(30).describe('seconds between checkpoints'),
+})
+
+export type Settings = z.output<typeof settings>
+
+const kinds = { dataset: datasets, attack: attacks, defense: defenses, model: models } as const
+type Kind = keyof typeof kinds
+type Options = Readonly<Record<string, unknown>>
+
+/** A configuration with every default filled in. */
+export interface Config extends Settings {
+  readonly target: number
+  readonly preset: string
+  readonly 'learning-rate': number
+  readonly flip: boolean
+  /** each entry's options, complete */
+  readonly options: Readonly<Record<Kind, Options>>
+}
+
+/** Checks a flat record and fills in all defaults. `source` is named in errors: a file, or the command line. */
+export function resolveConfig(given: Readonly<Record<string, unknown>>, source = 'the configuration'): Config {
+  const own = Object.entries(given).filter(([key]) => !key.includes('.'))
+  const plain = check(settings, Object.fromEntries(own), source, '')
+  const dataset = datasets[plain.dataset]
+  const { presets } = defenses[plain.defense]
+  const preset = plain.preset ?? (Object.keys(presets)[0] as string)
+  if (!Object.hasOwn(presets, preset)) {
+    throw new UserError('usage', `Cannot use preset '${preset}' of defense '${plain.defense}': it has ${Object.keys(presets).join(', ')}`)
+  }
+  for (const key of Object.keys(given)) {
+    const kind = key.split('.')[0] as string
+    if (key.includes('.') && !Object.hasOwn(kinds, kind)) {
+      throw new UserError('usage', `Cannot use '${key}' from ${source}: options belong to ${Object.keys(kinds).join(', ')}`)
+    }
+  }
+  const options = (kind: Kind) => {
+    const prefix = `${kind}.`
+    const chosen = Object.entries(given).filter(([key]) => key.startsWith(prefix))
+    const base = kind === 'defense' ? (presets as Record<string, object>)[preset] : {}
+    const entry = (kinds[kind] as Record<string, { options: z.ZodObject }>)[plain[kind]] as { options: z.ZodObject }
+    const named = Object.fromEntries(chosen.map(([key, value]) => [camel(key.slice(prefix.length)), value]))
+    return check(entry.options.strict(), { ...base, ...named }, source, prefix)
+  }
+  return {
+    ...plain,
+    preset,
+    target: plain.target ?? dataset.target,
+    'learning-rate': plain['learning-rate'] ?? dataset.learningRate,
+    flip: plain.flip ?? dataset.flip,
+    options: { dataset: options('dataset'), attack: options('attack'), defense: options('defense'), model: options('model') },
+  }
+}
+
+/** The flat record that resolves to this configuration. */
+export function flattenConfig({ options, ...plain }: Config): Record<string, unknown> {
+  const flat: Record<string, unknown> = { ...plain }
+  for (const [kind, values] of Object.entries(options)) {
+    for (const [key, value] of Object.entries(values)) if (value !== undefined) flat[`${kind}.${kebab(key)}`] = value
+  }
+  return flat
+}
+
+/** Reads a YAML (or JSON) configuration file's text. */
+export function parseConfigFile(text: string, file: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = parseYaml(text)
+  } catch (error) {
+    throw new UserError('usage', `Cannot read '${file}' as YAML: ${(error as Error).message.split('\n')[0]}`)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UserError('usage', `Cannot use '${file}' as a configuration: expected names and values, one per line, as in 'epochs: 15'`)
+  }
+  return value as Record<string, unknown>
+}
+
+/** A flag's text means what it would mean in a file: `0.2` a number, `true` a truth value, `grid` a string. */
+export function parseFlag(text: string): unknown {
+  try {
+    const value = parseYaml(text)
+    return typeof value === 'object' ? text : value
+  } catch {
+    return text
+  }
+}
+
+/** Names, defaults and descriptions of an entry's options, for help and listings. */
+export function describeOptions(schema: z.ZodObject, prefix = ''): { name: string; default: unknown; description: string; choices?: string[] }[] {
+  return Object.entries(schema.shape as Record<string, z.ZodType>).map(([key, type]) => {
+    const json = z.toJSONSchema(type, { io: 'input', unrepresentable: 'any' }) as { default?: unknown; description?: string; enum?: string[] }
+    return {
+      name: prefix + kebab(key),
+      default: json.default ?? null,
+      description: type.description ?? json.description ?? '',
+      ...(json.enum ? { choices: json.enum } : {}),
+    }
+  })
+}
+
+function check<Schema extends z.ZodObject>(schema: Schema, values: object, source: string, prefix: string): z.output<Schema> {
+  const result = schema.safeParse(values)
+  if (result.success) return result.data
+  const problems = result.error.issues.map((issue) => {
+    if (issue.code !== 'unrecognized_keys') return `'${prefix}${kebab(issue.path.join('.'))}': ${lowerFirst(issue.message)}`
+    const known = Object.keys(schema.shape)
+    return issue.keys.map((key) => `there is no '${prefix}${kebab(key)}'${didYouMean(key, known, prefix)}`).join('; ')
+  })
+  throw new UserError('usage', `Cannot use ${source}: ${problems.join('; ')}`)
+}
+
+function didYouMean(key: string, known: readonly string[], prefix: string): string {
+  const nearest = known.map((name) => ({ name, away: distance(key.toLowerCase(), name.toLowerCase()) })).sort((a, b) => a.away - b.away)[0]
+  if (nearest && nearest.away <= 3) return ` (did you mean '${prefix}${kebab(nearest.name)}'?)`
+  return known.length > 0 ? ` (there are ${known.map((name) => prefix + kebab(name)).join(', ')})` : ' (it has no options)'
+}
+
+/** Edits that turn one word into the other (Levenshtein 1966). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replace = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(replace, (row[j] as number) + 1, (next[j - 1] as number) + 1))
+    }
+    row = next
+  }
+  return row[b.length] as number
+}
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+const camel = (name: string) => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1)

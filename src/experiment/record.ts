@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { stringify } from 'yaml'
+import { UserError } from '../errors.ts'
+import { lockFolder, readJsonLines, writeAtomically } from '../files.ts'
+import { type Config, flattenConfig, parseConfigFile, resolveConfig } from './config.ts'
+
+// A run's directory:
+//   config.yaml         everything that determines the run; it alone repeats it
+//   kind                `experiment` (truth known) or `training` (a person's own folder)
+//   environment.json    machine, versions, data hash
+//   metrics.jsonl       a line per finished epoch
+//   checkpoints/        one file per stage, and the one before
+//   result.json         at the end; model.safetensors, truth.json, suspects.csv, preview.png beside it
+
+export type RunKind = 'experiment' | 'training'
+
+/** A run's directory, locked for one writer until `close`. */
+export interface RunFolder {
+  readonly path: string
+  readonly kind: RunKind
+  readonly config: Config
+  file(name: string): string
+  writeJson(name: string, value: unknown): void
+  /** undefined where the file is not there */
+  readJson(name: string): unknown
+  appendMetrics(line: object): void
+  close(): void
+}
+
+/** Makes a new directory under `parent`, named by time, what is run, and an id; never an old one. */
+export function createRun(parent: string, kind: RunKind, config: Config): RunFolder {
+  const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')
+  const what = kind === 'training' ? `train-${config.defense}` : `${config.dataset}-${config.attack}-${config.defense}`
+  const path = resolve(parent, `${time}-${what}-${randomBytes(3).toString('hex')}`)
+  try {
+    mkdirSync(path, { recursive: true })
+  } catch (error) {
+    throw new UserError('usage', `Cannot make the run's directory '${path}': ${(error as Error).message}`)
+  }
+  const folder = open(path, kind, config)
+  writeAtomically(folder.file('config.yaml'), stringify(flattenConfig(config)))
+  writeAtomically(folder.file('kind'), `${kind}\n`)
+  return folder
+}
+
+/** Opens a run's directory to go on with it. */
+export function openRun(path: string): RunFolder {
+  const config = join(path, 'config.yaml')
+  if (!existsSync(config)) throw new UserError('usage', `Cannot resume '${path}': it is not a run's directory (it has no config.yaml)`)
+  const kind = readFileSync(join(path, 'kind'), 'utf8').trim() as RunKind
+  return open(resolve(path), kind, resolveConfig(parseConfigFile(readFileSync(config, 'utf8'), config), `'${config}'`))
+}
+
+function open(path: string, kind: RunKind, config: Config): RunFolder {
+  const lock = lockFolder(path)
+  const file = (name: string) => join(path, name)
+  return {
+    ...{ path, kind, config, file },
+    writeJson: (name, value) => writeAtomically(file(name), `${JSON.stringify(value, null, 2)}\n`),
+    readJson: (name) => (existsSync(file(name)) ? JSON.parse(readFileSync(file(name), 'utf8')) : undefined),
+    appendMetrics: (line) => appendFileSync(file('metrics.jsonl'), `${JSON.stringify(line)}\n`),
+    close: () => lock.release(),
+  }
+}
+
+/** A line per run under `parent`, oldest first. */
+export function listRuns(parent: string): { run: string; kind: RunKind; state: 'finished' | 'unfinished'; result: unknown }[] {
+  if (!existsSync(parent)) return []
+  return readdirSync(parent, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(parent, entry.name, 'config.yaml')))
+    .map((entry) => join(parent, entry.name))
+    .sort()
+    .map((path) => {
+      const file = join(path, 'result.json')
+      const result = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null
+      const kind = readFileSync(join(path, 'kind'), 'utf8').trim() as RunKind
+      return { run: basename(path), kind, state: result ? 'finished' : 'unfinished', result }
+    })
+}
+
+/** The last word on each epoch of each stage: a resumed epoch replaces what was written before. */
+export function readMetrics(path: string): Record<string, unknown>[] {
+  const last = new Map<string, Record<string, unknown>>()
+  for (const line of readJsonLines(path) as Record<string, unknown>[]) {
+    last.set(JSON.stringify([line['stage'], line['trace'], line['epoch']]), line)
+  }
+  return [...last.values()]
+}

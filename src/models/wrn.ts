@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import { UserError } from '../errors.ts'
+import { batchNorm } from '../nn/batch-norm.ts'
+import { type Classifier, normalizer } from '../nn/classifier.ts'
+import { conv } from '../nn/conv.ts'
+import { linear } from '../nn/linear.ts'
+import { join, type Mode, type Module } from '../nn/module.ts'
+import { autocast } from '../tensor/device.ts'
+import type { Random } from '../tensor/random.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { defineModel, type ModelContext } from './model.ts'
+
+/**
+ * Wide residual network WRN-d-k (Zagoruyko and Komodakis 2016): a 3×3 stem of 16, three groups of (d−4)/6 pre-activation
+ * blocks, 16k, 32k and 64k wide with strides 1, 2, 2, then batch norm, ReLU, average pool, linear.
+ */
+export const wrn = defineModel({
+  title: 'Wide residual network',
+  paper: 'https://arxiv.org/abs/1605.07146',
+  options: z.object({
+    depth: z.int().min(10).default(16).describe('number of layers d, 4 more than a multiple of 6'),
+    width: z.number().positive().default(1).describe('widening factor k'),
+  }),
+  build({ depth, width }, context) {
+    if ((depth - 4) % 6 !== 0) throw new UserError('usage', `Cannot build WRN-${depth}: the depth must be 4 more than a multiple of 6 (10, 16, 22, 28, 40)`)
+    return build((depth - 4) / 6, width, context)
+  },
+})
+
+function build(blocks: number, width: number, { random, compute, classes, shape, normalization: pixels }: ModelContext): Classifier {
+  const widths = [16, 32, 64].map((channels) => Math.round(channels * width))
+  const last = widths[2] as number
+  const stem = conv(random, { from: shape[0], to: 16, kernel: 3 })
+  const groups = widths.map((to, g) =>
+    Array.from({ length: blocks }, (_, b) =>
+      block(random, { from: b > 0 ? to : (widths[g - 1] ?? 16), to, stride: b === 0 && g > 0 ? 2 : 1 }),
+    ),
+  )
+  const bn = batchNorm(last)
+  const head = linear(random, { from: last, to: classes })
+  const normalization = normalizer(pixels)
+  return {
+    ...join({
+      normalization,
+      stem,
+      ...Object.fromEntries(groups.flatMap((group, g) => group.map((each, b) => [`groups.${g}.${b}`, each]))),
+      bn,
+      linear: head,
+    }),
+    embeddingWidth: last,
+    forward(images, mode, precision = compute.precision) {
+      const maps: Tensor[] = []
+      const features = autocast({ device: compute.device, precision }, () => {
+        let x = stem.forward(normalization.forward(images))
+        for (const group of groups) {
+          for (const each of group) x = each.forward(x, mode)
+          maps.push(x)
+        }
+        return bn.forward(x, mode).relu()
+      })
+      // The head is fp32: logits in bf16 tie, and their losses reach 0.
+      const embedding = features.to({ dtype: 'float32' }).mean([2, 3])
+      return { logits: head.forward(embedding), embedding, maps }
+    },
+  }
+}
+
+interface Block extends Module {
+  forward(x: Tensor, mode: Mode): Tensor
+}
+
+/** BN–ReLU–conv twice, added to the input; where the width or the size changes, to a 1×1 convolution of the activated input. */
+function block(random: Random, { from, to, stride }: { from: number; to: number; stride: number }): Block {
+  const bn1 = batchNorm(from)
+  const conv1 = conv(random, { from, to, kernel: 3, stride })
+  const bn2 = batchNorm(to)
+  const conv2 = conv(random, { from: to, to, kernel: 3 })
+  const shortcut = from === to && stride === 1 ? null : conv(random, { from, to, kernel: 1, stride })
+  return {
+    ...join({ bn1, conv1, bn2, conv2, ...(shortcut ? { shortcut } : {}) }),
+    forward(x, mode) {
+      const activated = bn1.forward(x, mode).relu()
+      const residual = conv2.forward(bn2.forward(conv1.forward(activated), mode).relu())
+      return residual.add(shortcut ? shortcut.forward(activated) : x)
+    },
+  }
+}

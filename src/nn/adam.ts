@@ -1,0 +1,39 @@
+import { keep } from '../tensor/scope.ts'
+import { noGrad, type Tensor } from '../tensor/tensor.ts'
+import type { NamedTensors } from './module.ts'
+import { type Optimizer, optimizer } from './optimizer.ts'
+
+/** Adam (Kingma and Ba 2015), bias-corrected, for networks small enough that a loop over their tensors costs nothing. */
+export function adam(
+  parameters: NamedTensors,
+  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: { beta1?: number; beta2?: number; epsilon?: number } = {},
+): Optimizer {
+  const values = Object.values(parameters)
+  const blank = () => noGrad(() => values.map((value) => keep(value.detach().clone().fill_(0))))
+  const first = blank()
+  const second = blank()
+  const tensors = Object.fromEntries(
+    Object.keys(parameters).flatMap((name, i) => [
+      [`${name}.first`, first[i] as Tensor],
+      [`${name}.second`, second[i] as Tensor],
+    ]),
+  )
+  let steps = 0
+  const state = {
+    tensors,
+    plain: () => steps,
+    restore: (plain: unknown) => {
+      steps = plain as number
+    },
+  }
+  return optimizer(values, state, (gradients, rate) => {
+    steps++
+    const correction = Math.sqrt(1 - beta2 ** steps)
+    gradients.forEach((gradient, i) => {
+      const [value, m, v] = [values[i] as Tensor, first[i] as Tensor, second[i] as Tensor]
+      m.mul_(beta1).add_(gradient, 1 - beta1)
+      v.mul_(beta2).add_(gradient.square(), 1 - beta2)
+      value.add_(m.div(v.sqrt().div(correction).add(epsilon)), -rate / (1 - beta1 ** steps))
+    })
+  })
+}

@@ -1,0 +1,41 @@
+import type { Precision } from '../tensor/device.ts'
+import { keep } from '../tensor/scope.ts'
+import { type Tensor, tensor } from '../tensor/tensor.ts'
+import type { Mode, Module } from './module.ts'
+
+/** What a classifier says about a batch, insides included; logits and embedding are fp32. */
+export interface Output {
+  /** [batch, classes] */
+  readonly logits: Tensor
+  /** the pooled vector before the last linear layer, [batch, width] */
+  readonly embedding: Tensor
+  /** outputs of the stages, [batch, channels, height, width] each, in the body's precision */
+  readonly maps: readonly Tensor[]
+}
+
+/** A network from pixels (float in [0, 1], [batch, channels, height, width]) to an output. */
+export interface Classifier extends Module {
+  /** length of the embedding */
+  readonly embeddingWidth: number
+  /** `precision` is the run's unless given; scoring passes ask for fp32 */
+  forward(images: Tensor, mode: Mode, precision?: Precision): Output
+}
+
+/** Mean and deviation per channel that a model subtracts and divides by; null leaves pixels as they are. */
+export interface Normalization {
+  readonly mean: readonly number[]
+  readonly deviation: readonly number[]
+}
+
+/** (pixels − mean) / deviation, channels last; a module, so that the normalization travels with the weights. */
+export function normalizer(normalization: Normalization | null): Module & { forward(images: Tensor): Tensor } {
+  if (!normalization) return { parameters: {}, buffers: {}, forward: (images) => images.contiguous('channelsLast') }
+  const constant = (values: readonly number[]) => keep(tensor(values, [1, values.length, 1, 1]))
+  const mean = constant(normalization.mean)
+  const deviation = constant(normalization.deviation)
+  return {
+    parameters: {},
+    buffers: { mean, deviation },
+    forward: (images) => images.sub(mean).div(deviation).contiguous('channelsLast'),
+  }
+}

@@ -1,0 +1,68 @@
+import type { Random } from '../tensor/random.ts'
+
+/** What training does to an image before the model sees it. */
+export interface Augmentation {
+  /** random crop: zero padding on each side in pixels, every offset equally likely */
+  readonly padding: number
+  /** mirror half of the images */
+  readonly flip: boolean
+  /** side of a black square at a random place, in pixels, cut at the borders; 0 for none */
+  readonly cutout: number
+}
+
+export const noAugmentation: Augmentation = { padding: 0, flip: false, cutout: 0 }
+
+/** One epoch's draws for every sample, so that a batch, a resumed run and a sharded one see the same images. */
+export interface Draws {
+  readonly augmentation: Augmentation
+  /** per sample: row offset, column offset, mirrored, cutout row, cutout column */
+  readonly table: Int16Array
+}
+
+const drawsPerSample = 5
+
+/** The draws of one epoch: a function of the stream (seed and epoch) and the sample's number alone. */
+export function drawAugmentation(random: Random, augmentation: Augmentation, count: number, size: readonly [number, number]): Draws {
+  const { padding, flip, cutout } = augmentation
+  const table = new Int16Array(count * drawsPerSample)
+  for (let i = 0; i < table.length; i += drawsPerSample) {
+    table[i] = padding > 0 ? random.integer(2 * padding + 1) - padding : 0
+    table[i + 1] = padding > 0 ? random.integer(2 * padding + 1) - padding : 0
+    table[i + 2] = flip ? random.integer(2) : 0
+    table[i + 3] = cutout > 0 ? random.integer(size[0]) : 0
+    table[i + 4] = cutout > 0 ? random.integer(size[1]) : 0
+  }
+  return { augmentation, table }
+}
+
+/**
+ * Where each output row or column of a batch comes from, [batch, length], with 1 where it lies inside the image, and 1
+ * where it lies inside the cutout.
+ */
+export interface Axis {
+  readonly from: Int32Array
+  readonly inside: Float32Array
+  readonly cut: Float32Array
+}
+
+/** The row axis (`offset` 0) or the column axis (`offset` 1, which is the one that mirrors) of a batch. */
+export function axis({ augmentation, table }: Draws, indices: Int32Array, length: number, offset: 0 | 1): Axis {
+  const from = new Int32Array(indices.length * length)
+  const inside = new Float32Array(from.length)
+  const cut = new Float32Array(from.length)
+  const { cutout } = augmentation
+  indices.forEach((sample, b) => {
+    const draw = sample * drawsPerSample
+    const shift = table[draw + offset] as number
+    const mirrored = offset === 1 && table[draw + 2] === 1
+    const start = (table[draw + 3 + offset] as number) - (cutout >> 1)
+    for (let i = 0; i < length; i++) {
+      const at = (mirrored ? length - 1 - i : i) + shift
+      const k = b * length + i
+      from[k] = Math.min(Math.max(at, 0), length - 1)
+      inside[k] = at >= 0 && at < length ? 1 : 0
+      cut[k] = i >= start && i < start + cutout ? 1 : 0
+    }
+  })
+  return { from, inside, cut }
+}

@@ -1,0 +1,65 @@
+import { keep, scope } from '../tensor/scope.ts'
+import { noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
+import { axis, type Draws } from './augment.ts'
+import { type ImageSet, type ImageShape } from './images.ts'
+
+/** An image set on the device, from which batches are cut. */
+export interface Loader {
+  readonly count: number
+  readonly shape: ImageShape
+  /** labels as given, on the host */
+  readonly labels: Int32Array
+  /** float32 in [0, 1], [indices, channels, height, width], channels last; augmented where draws are given */
+  images(indices: Int32Array, draws?: Draws): Tensor
+  /** int64 [indices] */
+  labelsOf(indices: Int32Array): Tensor
+  free(): void
+}
+
+export function loader(set: ImageSet, device: string): Loader {
+  const [channels, height, width] = set.shape
+  const count = set.labels.length
+  // Rows of pixels with their channels together, so that a gathered batch is channels last by itself.
+  const pixels = keep(
+    scope(() => tensor(set.pixels, [count, channels, height, width]).permute(0, 2, 3, 1).contiguous().to({ device })),
+  )
+  const upload = (values: Int32Array | Float32Array, shape: number[]) =>
+    tensor(values, shape).to(values instanceof Int32Array ? { device, dtype: 'int64' } : { device })
+
+  return {
+    count,
+    shape: set.shape,
+    labels: set.labels,
+    images: (indices, draws) =>
+      scope(() =>
+        noGrad(() => {
+          const batch = indices.length
+          if (!draws) return pixels.indexSelect(0, upload(indices, [batch])).to({ dtype: 'float32' }).div(255).permute(0, 3, 1, 2)
+          const rows = axis(draws, indices, height, 0)
+          const columns = axis(draws, indices, width, 1)
+          const gathered = pixels.index([
+            upload(indices, [batch, 1, 1]),
+            upload(rows.from, [batch, height, 1]),
+            upload(columns.from, [batch, 1, width]),
+          ])
+          const [row, column] = [[batch, height, 1, 1], [batch, 1, width, 1]]
+          const inside = upload(rows.inside, row).mul(upload(columns.inside, column))
+          const cut = upload(rows.cut, row).mul(upload(columns.cut, column))
+          const visible = inside.mul(cut.neg().add(1))
+          return gathered.to({ dtype: 'float32' }).div(255).mul(visible).permute(0, 3, 1, 2)
+        }),
+      ),
+    labelsOf: (indices) => scope(() => upload(Int32Array.from(indices, (i) => set.labels[i] as number), [indices.length])),
+    free: () => pixels.free(),
+  }
+}
+
+/** The samples in order, `batch` at a time. */
+export function inOrder(count: number, batch: number): Int32Array[] {
+  return slices(Int32Array.from({ length: count }, (_, i) => i), batch)
+}
+
+/** An order cut into batches; the last one may be smaller. */
+export function slices(order: Int32Array, batch: number): Int32Array[] {
+  return Array.from({ length: Math.ceil(order.length / batch) }, (_, i) => order.subarray(i * batch, (i + 1) * batch))
+}
