@@ -1,4 +1,11 @@
+import { demoCommand } from './demo.ts'
+import { doctorCommand } from './doctor.ts'
+import { evaluateCommand } from './evaluate.ts'
+import { listCommand } from './list.ts'
+import { predictCommand } from './predict.ts'
+import { resumeCommand } from './resume.ts'
 import { runCommand } from './run.ts'
+import { trainCommand } from './train.ts'
 
 /** All commands, in the order help shows them. */
-export const commands = [runCommand]
+export const commands = [demoCommand, trainCommand, predictCommand, runCommand, evaluateCommand, resumeCommand, listCommand, doctorCommand]

@@ -68,7 +68,9 @@ async function parse(handle: FileHandle): Promise<Dataset | undefined> {
   const text = await readBytes(handle, at, length)
   at += length
   if (sha256(text) !== checksum) return undefined
-  const { train, test, problems } = header.parse(JSON.parse(text.toString('utf8')))
+  const described = header.safeParse(JSON.parse(text.toString('utf8')))
+  if (!described.success) return undefined
+  const { train, test, problems } = described.data
   const sizes = [train, test].map((set) => (set === null ? 0 : set.names.length * (4 + imageBytes(set.shape))))
   if (at + (sizes[0] as number) + (sizes[1] as number) !== size) return undefined
   const sets = [await readSet(handle, at, train), test && (await readSet(handle, at + (sizes[0] as number), test))]

@@ -14,8 +14,9 @@ export const decodeRules = 1
 /** behind transparent parts and beside images that do not fill the square */
 const background = '#000000'
 /** what an image may take in memory while it is decoded */
-const mostMemory = 400_000_000
-const mostSeconds = 20
+const mostMemory = 350_000_000
+/** above this much an image is decoded while no other such is */
+const bigMemory = 50_000_000
 
 /** Turns a file's bytes into uint8 [3, size, size]; a UserError whose message is the reason where it cannot. */
 export interface Decoder {
@@ -32,6 +33,8 @@ export async function createDecoder({ size, fit }: DecodeOptions): Promise<Decod
   sharp.cache(false)
   const resize = { fit: fit === 'stretch' ? 'fill' : fit, background } as const
 
+  let last: Promise<unknown> = Promise.resolve()
+
   async function decodeSharp(bytes: Uint8Array, format: string): Promise<Uint8Array> {
     const image = sharp(bytes, { failOn: 'warning', limitInputPixels: mostPixels, autoOrient: true })
     const found = await image.metadata()
@@ -39,15 +42,13 @@ export async function createDecoder({ size, fit }: DecodeOptions): Promise<Decod
     const sampleBytes = found.depth === 'uchar' ? 1 : 2
     // a progressive or interlaced image is held whole, a JPEG as coefficients of two bytes
     const memory = found.width * found.height * found.channels * sampleBytes * (found.isProgressive ? 2 : 1)
-    if (memory > mostMemory) throw new Error(`decoding it takes ${Math.round(memory / 1e6)} MB, more than 400`)
-    const { data } = await image
-      .flatten({ background })
-      .resize(size, size, resize)
-      .toColourspace('srgb')
-      .timeout({ seconds: mostSeconds })
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true })
-    return planes(data, size)
+    if (memory > mostMemory) throw new Error(`decoding it takes ${Math.round(memory / 1e6)} MB, more than 350`)
+    const finish = () =>
+      image.flatten({ background }).resize(size, size, resize).toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer()
+    if (memory < bigMemory) return planes(await finish(), size)
+    const turn = last.then(finish)
+    last = turn.catch(() => undefined)
+    return planes(await turn, size)
   }
 
   async function decodePpm({ width, height, pixels }: Picture): Promise<Uint8Array> {
@@ -59,6 +60,7 @@ export async function createDecoder({ size, fit }: DecodeOptions): Promise<Decod
   return {
     version: `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}, ${process.arch}`,
     async decode(bytes) {
+      if (bytes.length === 0) throw new UserError('data', 'it is empty')
       const format = formatOf(bytes)
       if (format === 'ppm') return decodePpm(readPpm(bytes))
       // what libvips might make of other content is never found out: it would run its readers of SVG, PDF and TIFF

@@ -1,5 +1,6 @@
-import { constants } from 'node:fs'
-import { lstat, open, readdir, realpath } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, open, read } from 'node:fs'
+import { lstat, readdir, realpath } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import { UserError } from '../errors.ts'
 import type { Problem } from './dataset.ts'
 import { nameBytes, showName } from './file-names.ts'
@@ -27,7 +28,7 @@ export interface TreeFolder {
 
 /** how many files are asked for their size at a time */
 const together = 64
-const largestFile = 256 * 2 ** 20
+const largestFile = 128 * 2 ** 20
 
 /** `path` inside `root`, as bytes. */
 export function treePath(root: Buffer, path: string): Buffer {
@@ -96,7 +97,7 @@ async function examine({ root, problems }: Tree, path: string): Promise<TreeFile
   } catch (error) {
     const code = errorCode(error)
     if (code === 'ELOOP') return refuse('it is a link in a loop of links')
-    return refuse(code === 'ENOENT' ? 'it is a link to nothing' : `it cannot be looked at (${code})`)
+    return refuse(code === 'ENOENT' ? 'it is a link to nothing, or gone' : `it cannot be looked at (${code})`)
   }
 }
 
@@ -104,29 +105,42 @@ function stampOf(found: { readonly size: bigint; readonly mtimeNs: bigint; reado
   return `${found.size} ${found.mtimeNs} ${found.ctimeNs}`
 }
 
+const openFile = promisify(open)
+const readFile = promisify(read)
+
 /** A file's bytes; a UserError whose message is the reason where they cannot be had. */
 export async function readTreeFile(root: Buffer, { path, target }: TreeFile): Promise<Uint8Array> {
+  let handle: number | undefined
   try {
     // what was a file when the tree was read may have become a link or a pipe: follow no link, wait for no writer
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-    const handle = await open(target ?? treePath(root, path), flags)
-    try {
-      const found = await handle.stat()
-      if (!found.isFile()) throw new UserError('data', 'it is not a file')
-      if (found.size === 0) throw new UserError('data', 'it is empty')
-      if (found.size > largestFile) throw new UserError('data', `it has ${found.size} bytes, more than 256 MiB`)
-      return await handle.readFile()
-    } finally {
-      await handle.close()
+    // plain descriptors, since a FileHandle for each of many small files costs more than to read them
+    handle = await openFile(target ?? treePath(root, path), flags)
+    const found = fstatSync(handle)
+    if (!found.isFile()) throw new UserError('data', 'it is not a file')
+    if (found.size > largestFile) throw new UserError('data', `it has ${found.size} bytes, more than 128 MiB`)
+    const bytes = Buffer.allocUnsafeSlow(found.size)
+    let length = 0
+    while (length < bytes.length) {
+      const { bytesRead } = await readFile(handle, bytes, length, bytes.length - length, length)
+      if (bytesRead === 0) break
+      length += bytesRead
     }
+    return bytes.subarray(0, length)
   } catch (error) {
+    if (error instanceof UserError) throw error
     const code = errorCode(error)
     // our own shortage is no fault of the file
-    if (error instanceof UserError || ['EMFILE', 'ENFILE', 'ENOMEM'].includes(code)) throw error
+    if (['EMFILE', 'ENFILE', 'ENOMEM'].includes(code)) throw error
     throw new UserError('data', `it cannot be read (${code})`)
+  } finally {
+    if (handle !== undefined) closeSync(handle)
   }
 }
 
+/** What the system says is wrong; any other error is a bug and goes on. */
 function errorCode(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? String(error)
+  const { code } = error as NodeJS.ErrnoException
+  if (typeof code !== 'string') throw error
+  return code
 }

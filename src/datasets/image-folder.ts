@@ -5,7 +5,7 @@
 // - EXIF orientation is applied. Gray becomes RGB, 16 bits become 8, CMYK and embedded color profiles become sRGB. What
 //   is transparent lies on black, and so does an image that does not fill its square (fit: contain). Of an animation the
 //   first frame counts.
-// - Refused: truncated or damaged images, those of more than 100 megapixels or 400 MB decoded, files above 256 MiB, empty
+// - Refused: truncated or damaged images, those of more than 100 megapixels or 350 MB decoded, files above 128 MiB, empty
 //   ones, links out of the folder, links to folders, pipes and devices. Hidden files and folders (.name) are nobody's.
 // - Whatever is left out is listed with its reason, and the rest is loaded. Folders inside a class folder belong to it.
 import { constants } from 'node:buffer'
@@ -14,7 +14,7 @@ import { realpath } from 'node:fs/promises'
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
 import { type ImageSet, imageSet } from '../training/images.ts'
-import { type Dataset, defineDataset, type LoadContext, type Problem } from './dataset.ts'
+import { type Dataset, defineDataset, type Problem } from './dataset.ts'
 import { keepDecoded, readDecoded } from './decode-cache.ts'
 import { createDecoder, type Decoder, decodeRules } from './decode-image.ts'
 import { readTree, readTreeFile } from './folder-tree.ts'
@@ -47,11 +47,12 @@ export const imageFolder = defineDataset({
     let decoded = await readDecoded(key)
     const total = train.length + (test?.length ?? 0)
     if (decoded === undefined) {
-      const room = { root, decoder, size, classes, broken: [] as Problem[] }
+      const room = { root, decoder, size, classes, broken: [] as Problem[], unread: 0 }
       const first = await decodeAll(train, room, (done) => progress(done, total))
       const second = test && (await decodeAll(test, room, (done) => progress(train.length + done, total)))
       decoded = { train: first, test: second, problems: room.broken }
-      await keepDecoded(key, decoded)
+      // a disk's momentary failure must not be kept as the file's
+      if (room.unread === 0) await keepDecoded(key, decoded)
     }
     progress(total, total)
     refuseTooBroken(data, decoded, { total, maxBroken })
@@ -106,6 +107,8 @@ interface Room {
   readonly classes: readonly string[]
   /** out: files that did not decode */
   readonly broken: Problem[]
+  /** out: how many of them could not even be read */
+  unread: number
 }
 
 /** The images that decode, in the order of `files` however many are decoded at a time. */
@@ -122,14 +125,17 @@ async function decodeAll(files: readonly Labelled[], room: Room, progress: (done
   let done = 0
   const work = async () => {
     for (let i = next++; i < files.length; i = next++) {
+      let content: Uint8Array | undefined
       try {
-        pixels.set(await decoder.decode(await readTreeFile(root, (files[i] as Labelled).file)), i * bytes)
+        content = await readTreeFile(root, (files[i] as Labelled).file)
+        pixels.set(await decoder.decode(content), i * bytes)
       } catch (error) {
         if (!(error instanceof UserError)) {
           next = files.length
           throw error
         }
         reasons[i] = error.message
+        if (content === undefined) room.unread++
       }
       if (++done % 100 === 0) progress(done)
     }
@@ -158,13 +164,15 @@ function refuseTooBroken(data: string, { train, test, problems }: Dataset, { tot
     const example = first === undefined ? '' : `; the first is "${first.file}": ${first.reason}`
     throw new UserError('data', `Cannot load images from "${data}": ${facts}${example}. ${remedy}`)
   }
+  if (total === 0) refuse('there are no image files in its class folders', 'Give --data a folder with images')
   const broken = `${problems.length} of ${total} image files are unusable`
-  if (train.labels.length === 0 || test?.labels.length === 0)
-    refuse(broken, 'Give --data a folder with images that open')
-  if (new Set(train.labels).size < 2)
-    refuse(`only one class has usable images, and ${broken}`, 'Repair those of another')
-  if (problems.length > maxBroken * total)
+  const trained = new Set(train.labels).size
+  if (trained < 2)
+    refuse(`${trained === 0 ? 'no class' : 'only one class'} has usable images: ${broken}`, 'Repair some')
+  if (test?.labels.length === 0) refuse(`no test image is usable: ${broken}`, 'Repair some')
+  if (problems.length > maxBroken * total) {
     refuse(`${broken}, more than a share of ${maxBroken}`, 'Repair or remove them, or raise maxBroken')
+  }
 }
 
 interface BrokenOptions {

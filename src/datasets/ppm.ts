@@ -4,7 +4,7 @@ import { UserError } from '../errors.ts'
 export interface Picture {
   readonly width: number
   readonly height: number
-  /** uint8, [height, width, 3] */
+  /** uint8, [height, width, 3]; may be a view of the file's bytes */
   readonly pixels: Uint8Array
 }
 
@@ -44,7 +44,7 @@ function rawSamples({ bytes, at }: Cursor, { count, most }: Samples): Uint8Array
   const needed = wide ? 2 * count : count
   const present = Math.max(0, bytes.length - start)
   if (present < needed) throw broken(`it is cut short: ${present} of ${needed} bytes of pixels are there`)
-  if (most === 255) return bytes.slice(start, start + count)
+  if (most === 255) return bytes.subarray(start, start + count)
   const pixels = new Uint8Array(count)
   for (let i = 0; i < count; i++) {
     const from = start + (wide ? 2 * i : i)

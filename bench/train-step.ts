@@ -1,0 +1,134 @@
+// One training step of WRN-16-1, ours against plain PyTorch eager in NCHW and fp32, in turn on the same machine; and a
+// CBD step against a plain one, each as the product runs it. `--json` prints one line. Where there is no python3 with
+// torch (Debian: python3-torch), `ratio` is null.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { resolveConfig } from '../src/experiment/config.ts'
+import { defend } from '../src/experiment/defend.ts'
+import { median } from '../src/experiment/statistics.ts'
+import { wrn } from '../src/models/wrn.ts'
+import { crossEntropy } from '../src/nn/losses.ts'
+import { moveTo } from '../src/nn/module.ts'
+import { sgd } from '../src/nn/sgd.ts'
+import { packageRoot } from '../src/tensor/build.ts'
+import { describeMachine, planCompute, useThreads } from '../src/tensor/device.ts'
+import { Random } from '../src/tensor/random.ts'
+import { arena, scope } from '../src/tensor/scope.ts'
+import { tensor } from '../src/tensor/tensor.ts'
+import { noCheckpoints } from '../src/training/checkpoint.ts'
+import { imageSet } from '../src/training/images.ts'
+
+const { values: flags } = parseArgs({
+  options: {
+    json: { type: 'boolean' },
+    device: { type: 'string', default: 'auto' },
+    batch: { type: 'string', default: '128' },
+    precision: { type: 'string', default: 'auto' },
+    rounds: { type: 'string', default: '5' },
+    threads: { type: 'string', default: '2' },
+  },
+})
+const batch = Number(flags.batch)
+const compute = planCompute({ device: flags.device, precision: flags.precision as 'auto', threads: Number(flags.threads) })
+useThreads(compute.threads)
+const random = new Random(1)
+const stepsPerRound = 10
+
+const ours = makeOurStep()
+const python = startPython()
+const times = { ours: [] as number[], pytorch: [] as number[] }
+for (let round = 0; round <= Number(flags.rounds); round++) {
+  const mine = Array.from({ length: stepsPerRound }, ours)
+  const theirs = python ? await python.steps(stepsPerRound) : []
+  if (round === 0) continue // warm-up
+  times.ours.push(median(mine) as number)
+  if (python) times.pytorch.push(median(theirs) as number)
+}
+python?.process.kill()
+
+const plain = []
+const cbd = []
+for (let round = 0; round < 3; round++) {
+  plain.push(await secondsPerStep({ defense: 'none', epochs: 2 }))
+  cbd.push(await secondsPerStep({ defense: 'cbd', epochs: 2, 'defense.confounder-epochs': 1 }))
+}
+
+const oursMs = median(times.ours) as number
+const pytorchMs = median(times.pytorch)
+const { processor, libtorch, bf16 } = describeMachine()
+const result = {
+  ratio: pytorchMs === null ? null : pytorchMs / oursMs,
+  cbdOverPlain: (median(cbd) as number) / (median(plain) as number),
+  oursMs,
+  pytorchMs,
+  imagesPerSecond: (1000 * batch) / oursMs,
+  plainStepMs: 1000 * (median(plain) as number),
+  cbdStepMs: 1000 * (median(cbd) as number),
+  batch,
+  ...compute,
+  ...{ processor, libtorch, bf16Hardware: bf16, rounds: times.ours.length },
+}
+process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${JSON.stringify(result, null, 2)}\n`)
+
+function makeOurStep(): () => number {
+  const normalization = { mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25] }
+  const context = { random, compute, classes: 10, shape: [3, 32, 32] as const, normalization }
+  const model = moveTo(wrn.build({ depth: 16, width: 1 }, context), compute.device)
+  const optimizer = sgd(model.parameters)
+  const images = random.uniformTensor([batch, 3, 32, 32]).to({ device: compute.device })
+  const labels = tensor(Int32Array.from({ length: batch }, (_, i) => i % 10), [batch], 'int64').to({ device: compute.device })
+  return () => {
+    const began = performance.now()
+    scope(() => optimizer.step(crossEntropy(model.forward(images, 'train').logits, labels), 0.01))
+    return performance.now() - began
+  }
+}
+
+/** Of the model's training, by the defense as the product runs it: loading, augmentation and reports included. */
+async function secondsPerStep(settings: Record<string, unknown>): Promise<number> {
+  const config = resolveConfig({ ...settings, batch, device: compute.device, precision: compute.precision })
+  const count = batch * 12
+  const pixels = Uint8Array.from({ length: count * 3 * 32 * 32 }, () => random.integer(256))
+  const labels = Int32Array.from({ length: count }, (_, i) => i % 10)
+  const names = Array.from(labels, (_, i) => String(i))
+  const images = imageSet({ pixels, labels, names, shape: [3, 32, 32], classes: Array.from({ length: 10 }, (_, i) => String(i)) })
+  let seconds = 0
+  await arena(() =>
+    defend(config, images, {
+      ...{ compute, random: new Random(2), checkpoints: noCheckpoints, interrupted: () => false },
+      ...{ onProgress: () => {}, onTrace: () => {} },
+      onEpoch({ stage, epoch, seconds: taken }) {
+        if (stage === 'model' && epoch === 1) seconds = taken
+      },
+    }),
+  )
+  return seconds / 12
+}
+
+function startPython() {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin']
+  const interpreter = folders.map((folder) => join(folder, 'python3')).find((file) => existsSync(file) && hasTorch(file))
+  if (!interpreter) return undefined
+  const script = join(packageRoot(), 'bench/train_step.py')
+  const child: ChildProcess = spawn(interpreter, [script, String(compute.threads), compute.device, String(batch)], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
+  return {
+    process: child,
+    async steps(count: number): Promise<number[]> {
+      child.stdin?.write(`${count}\n`)
+      return JSON.parse((await lines.next()).value)
+    },
+  }
+}
+
+function hasTorch(python: string): boolean {
+  try {
+    execFileSync(python, ['-c', 'import torch'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,48 @@
+import { Command } from 'commander'
+import { resolveConfig } from '../experiment/config.ts'
+import { type ExperimentResult, runExperiment } from '../experiment/run.ts'
+import { duration } from './progress.ts'
+import { createRun, inRun } from './session.ts'
+import { percent, table } from './tables.ts'
+
+/** The product's point in three trainings on the embedded data set: each a label and settings. */
+const trainings = [
+  ['trained on clean data', { rate: 0, defense: 'none', epochs: 12 }],
+  ['trained on poisoned data, no defense', { defense: 'none', epochs: 12 }],
+  ['trained on poisoned data by CBD', { defense: 'cbd', preset: 'released', epochs: 20 }],
+] as const
+
+export const demoCommand = new Command('demo')
+  .description('See the point: plain training obeys a hidden trigger, training by CBD far less')
+  .option('--runs <folder>', "where runs' directories are made", 'runs')
+  .option('--json', 'print one JSON object on standard output')
+  .action(async ({ runs, json }) => {
+    const results: ExperimentResult[] = []
+    for (const [label, settings] of trainings) {
+      process.stderr.write(`\n${label[0]?.toUpperCase()}${label.slice(1)}\n`)
+      results.push(await inRun(createRun(runs, 'experiment', resolveConfig({ attack: 'badnets', ...settings })), runExperiment))
+    }
+    const seconds = results.reduce((sum, result) => sum + result.trainingSeconds, 0)
+    if (json) {
+      process.stdout.write(`${JSON.stringify({ trainingSeconds: seconds, results })}\n`)
+      return
+    }
+    const rows = results.map((result, i) => [trainings[i]?.[0] ?? '', percent(result.cleanAccuracy), percent(result.attackSuccessRate)])
+    const last = results.at(-1) as ExperimentResult
+    process.stdout.write(`
+Traffic signs drawn by this program; 10 % of the training images carry a patch of 3×3 pixels in a corner and the label '${last.target}'.
+
+${table([['', 'clean accuracy (CA)', 'attack success rate (ASR)'], ...rows])}
+
+CA: share of ${last.cleanImages} clean test images classified right. ASR: share of ${last.triggeredImages} test images of other classes
+that the patch turns into the attacker's class. ${duration(seconds)} of training.
+
+Where to look
+${table([
+  ['the trigger', `${last.run}/preview.png`],
+  ['suspicious images, ranked', `${last.run}/suspects.csv`],
+  ['the model', `${last.run}/model.safetensors`],
+  ['all figures', `${last.run}/result.json`],
+])}
+`)
+  })

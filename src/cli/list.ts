@@ -1,0 +1,52 @@
+import { Argument, Command } from 'commander'
+import { attacks } from '../attacks/index.ts'
+import { datasets } from '../datasets/index.ts'
+import { defenses } from '../defenses/index.ts'
+import { describeOptions } from '../experiment/config.ts'
+import { listRuns } from '../experiment/record.ts'
+import { models } from '../models/index.ts'
+import { percent, table } from './tables.ts'
+
+export const listCommand = new Command('list')
+  .description('List runs, or what can be chosen: data sets, attacks, defenses, models')
+  .addArgument(new Argument('[what]').choices(['runs', 'datasets', 'attacks', 'defenses', 'models']).default('runs'))
+  .option('--runs <folder>', "where runs' directories are", 'runs')
+  .option('--json', 'print one JSON object on standard output')
+  .action((what: string, { runs, json }) => {
+    const entries = what === 'runs' ? listRuns(runs) : listEntries(what as keyof typeof catalogues)
+    if (json) process.stdout.write(`${JSON.stringify({ [what]: entries })}\n`)
+    else process.stdout.write(`${what === 'runs' ? runTable(entries as ReturnType<typeof listRuns>) : entryTable(entries as Entry[])}\n`)
+  })
+
+const catalogues = { datasets, attacks, defenses, models } as const
+type Entry = ReturnType<typeof listEntries>[number]
+
+/** An entry's facts, whatever its catalogue declares about it. */
+function listEntries(what: keyof typeof catalogues) {
+  return Object.entries(catalogues[what]).map(([name, entry]) => {
+    const { options, presets, ...facts } = entry as { options: Parameters<typeof describeOptions>[0]; presets?: object; title: string }
+    const declared = Object.fromEntries(Object.entries(facts).filter(([, value]) => typeof value !== 'function'))
+    const described = describeOptions(options, `${what.slice(0, -1)}.`)
+    return { name, title: facts.title, ...declared, ...(presets ? { presets: Object.keys(presets) } : {}), options: described }
+  })
+}
+
+function entryTable(entries: readonly Entry[]): string {
+  return entries
+    .map(({ name, title, options }) => {
+      const lines = options.map(({ name, default: standard, description }) => {
+        return ['', `--${name}`, description + (standard === null ? '' : ` (default: ${standard})`)]
+      })
+      return [`${name}: ${title}`, ...(lines.length > 0 ? [table(lines)] : [])].join('\n')
+    })
+    .join('\n\n')
+}
+
+function runTable(runs: ReturnType<typeof listRuns>): string {
+  if (runs.length === 0) return 'There are no runs here yet'
+  const rows = runs.map(({ run, state, result }) => {
+    const { cleanAccuracy, attackSuccessRate } = (result ?? {}) as { cleanAccuracy?: number; attackSuccessRate?: number }
+    return [run, state, percent(cleanAccuracy), percent(attackSuccessRate)]
+  })
+  return table([['run', 'state', 'CA', 'ASR'], ...rows])
+}

@@ -1,0 +1,53 @@
+import { classifyFiles } from './classify.ts'
+import { resolveConfig } from './config.ts'
+import { settleCompute } from './environment.ts'
+import { evaluateModel } from './evaluate-model.ts'
+import { type Listener, silent } from './listener.ts'
+import { createRun, openRun, type RunFolder } from './record.ts'
+import { runExperiment } from './run.ts'
+import { detectDataset, runTraining } from './train.ts'
+
+// What the command line does, for programs. Settings are those of a configuration file.
+
+export interface Options {
+  /** where runs' directories are made; default `runs` */
+  readonly runs?: string
+  readonly listener?: Partial<Listener>
+}
+
+type Given = Readonly<Record<string, unknown>>
+
+/** An experiment with known truth: `run({ dataset: 'signs', attack: 'badnets', defense: 'cbd' })`. */
+export function run(settings: Given, options: Options = {}) {
+  return inFolder(createRun(options.runs ?? 'runs', 'experiment', resolveConfig(settings)), runExperiment, options)
+}
+
+/** Trains on a person's own images, trusting none of them: `train('photos/')`. */
+export function train(data: string, settings: Given = {}, options: Options = {}) {
+  const config = resolveConfig({ dataset: detectDataset(data), defense: 'cbd', ...settings, data, attack: 'none' })
+  return inFolder(createRun(options.runs ?? 'runs', 'training', config), runTraining, options)
+}
+
+/** Goes on with a run that was broken off. */
+export function resume(path: string, options: Options = {}) {
+  const folder = openRun(path)
+  return folder.kind === 'training' ? inFolder(folder, runTraining, options) : inFolder(folder, runExperiment, options)
+}
+
+/** Measures a saved model on a data set's test images, and against an attack's trigger. */
+export function evaluate(modelFile: string, settings: Given, { listener }: Options = {}) {
+  return evaluateModel(modelFile, resolveConfig(settings), { ...silent, ...listener })
+}
+
+/** What a saved model says of image files. */
+export function classify(modelFile: string, files: readonly string[], { device = 'auto' }: { device?: string } = {}) {
+  return classifyFiles(modelFile, files, settleCompute({ device, precision: 'fp32', threads: 0 }))
+}
+
+async function inFolder<T>(folder: RunFolder, body: (folder: RunFolder, listener: Listener) => Promise<T>, { listener }: Options): Promise<T> {
+  try {
+    return await body(folder, { ...silent, ...listener })
+  } finally {
+    folder.close()
+  }
+}

@@ -1,0 +1,91 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { UserError } from '../errors.ts'
+import { writeSuspects } from '../report/suspects.ts'
+import { Random } from '../tensor/random.ts'
+import { arena } from '../tensor/scope.ts'
+import { type ImageSet, subset } from '../training/images.ts'
+import { checkpointFolder } from '../training/checkpoint.ts'
+import { loader } from '../training/loader.ts'
+import { predict } from '../training/predict.ts'
+import type { Config } from './config.ts'
+import { defend } from './defend.ts'
+import { settleCompute } from './environment.ts'
+import type { Listener } from './listener.ts'
+import type { RunFolder } from './record.ts'
+import { loadDataset, rememberEnvironment } from './run.ts'
+import { saveModel } from './saved-model.ts'
+
+/**
+ * Trains on a person's own images, of which nothing is known: a model, the suspicious images, and no accuracy that
+ * deserves the name, since the labels it would be measured against are as untrusted as those trained on.
+ */
+export async function runTraining(folder: RunFolder, listener: Listener) {
+  const { config } = folder
+  const random = new Random(config.seed)
+  const compute = settleCompute(config)
+  const began = performance.now()
+
+  return arena(async () => {
+    const { train: given, problems } = await loadDataset(config, listener)
+    for (const { file, reason } of problems) listener.say(`skipped ${file}: ${reason}`)
+    if (problems.length > 0) listener.say(`${problems.length} files were skipped, ${given.labels.length} images are used`)
+    const environment = rememberEnvironment(folder, given, null, compute)
+    const { kept, heldOut } = holdOut(given, config, random.fork('holdout'))
+
+    const { classifier, suspicion, description } = await defend(config, kept, {
+      ...{ compute, random: random.fork('defense') },
+      checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
+      onProgress: listener.progress,
+      onEpoch(metrics) {
+        folder.appendMetrics(metrics)
+        listener.epoch(metrics)
+      },
+      onTrace: () => {},
+      interrupted: listener.interrupted,
+    })
+    const modelHash = saveModel(folder.file('model.safetensors'), classifier, description)
+    if (suspicion) writeSuspects(folder.file('suspects.csv'), kept, suspicion)
+    const agreement = heldOut && (await agreementWith(heldOut))
+
+    async function agreementWith(images: ImageSet): Promise<number> {
+      const onDevice = loader(images, compute.device)
+      const predicted = await predict(classifier, onDevice)
+      onDevice.free()
+      return predicted.filter((label, i) => label === images.labels[i]).length / predicted.length
+    }
+
+    const result = {
+      ...{ run: folder.path, data: config.data ?? null, defense: config.defense, preset: config.preset, model: config.model },
+      ...{ epochs: config.epochs, seed: config.seed, classes: given.classes, trainingImages: kept.labels.length },
+      ...{ skippedFiles: problems, heldOutImages: heldOut?.labels.length ?? 0 },
+      /** share of held-out images, labels untrusted, that the model labels as they came */
+      heldOutAgreement: agreement,
+      suspects: suspicion ? suspicion.score.filter((score) => score > suspicion.threshold).length : null,
+      files: {
+        model: folder.file('model.safetensors'),
+        suspects: suspicion ? folder.file('suspects.csv') : null,
+      },
+      ...{ modelHash, seconds: (performance.now() - began) / 1000, environment },
+    }
+    folder.writeJson('result.json', result)
+    return result
+  })
+}
+
+export type TrainingResult = Awaited<ReturnType<typeof runTraining>>
+
+/** The catalogue's name for what lies at `data`: CIFAR batches, or else class folders. */
+export function detectDataset(data: string): 'cifar10' | 'image-folder' {
+  const isFolder = existsSync(data) && statSync(data).isDirectory()
+  return isFolder && readdirSync(data).some((name) => /^data_batch_1(\.bin)?$/.test(name)) ? 'cifar10' : 'image-folder'
+}
+
+/** A seeded share of the images set apart; none where every class would not keep two for training. */
+function holdOut(given: ImageSet, { holdout }: Config, random: Random): { kept: ImageSet; heldOut: ImageSet | null } {
+  const count = given.labels.length
+  if (count < 4) throw new UserError('data', `Cannot train on ${count} images: that is too few to learn anything from`)
+  const wanted = Math.floor(holdout * count)
+  if (wanted === 0) return { kept: given, heldOut: null }
+  const order = random.permutation(count)
+  return { kept: subset(given, order.slice(wanted).sort()), heldOut: subset(given, order.slice(0, wanted).sort()) }
+}

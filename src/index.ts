@@ -1,0 +1,45 @@
+// The public surface: everything a program may rely on, in one list.
+export type { AttackEntry, AttackerView, Crafted } from './attacks/attack.ts'
+export { defineAttack } from './attacks/attack.ts'
+export { attacks } from './attacks/index.ts'
+export type { Dataset, DatasetEntry } from './datasets/dataset.ts'
+export { defineDataset } from './datasets/dataset.ts'
+export { datasets } from './datasets/index.ts'
+export type { Defended, DefenderView, DefenseEntry, Recipe, Suspicion } from './defenses/defense.ts'
+export { defineDefense } from './defenses/defense.ts'
+export { defenses } from './defenses/index.ts'
+export { UserError } from './errors.ts'
+export { classify, evaluate, type Options, resume, run, train } from './experiment/api.ts'
+export type { Config } from './experiment/config.ts'
+export { parseConfigFile, resolveConfig } from './experiment/config.ts'
+export { poison, triggered } from './experiment/poison.ts'
+export type { ExperimentResult } from './experiment/run.ts'
+export { loadModel, type ModelDescription, saveModel } from './experiment/saved-model.ts'
+export type { TrainingResult } from './experiment/train.ts'
+export type { ModelEntry } from './models/model.ts'
+export { defineModel } from './models/model.ts'
+export { models } from './models/index.ts'
+export type { Classifier, Output } from './nn/classifier.ts'
+export { accuracy, crossEntropy, crossEntropyEach, generalizedCrossEntropyEach } from './nn/losses.ts'
+export { adam } from './nn/adam.ts'
+export { stateOf } from './nn/module.ts'
+export { sgd } from './nn/sgd.ts'
+export { autocast, type Compute, planCompute, synchronize, useThreads } from './tensor/device.ts'
+export { Random } from './tensor/random.ts'
+export { arena, keep, scope } from './tensor/scope.ts'
+export {
+  cat,
+  full,
+  liveTensors,
+  noGrad,
+  operator,
+  parameter,
+  stack,
+  Tensor,
+  tensor,
+  where,
+  zeros,
+} from './tensor/tensor.ts'
+export { type ImageSet, imageSet, subset } from './training/images.ts'
+export { loader } from './training/loader.ts'
+export { predict, scoreEach } from './training/predict.ts'
