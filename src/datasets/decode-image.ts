@@ -15,8 +15,8 @@ export const decodeRules = 1
 const background = '#000000'
 /** what an image may take in memory while it is decoded */
 const mostMemory = 350_000_000
-/** above this much an image is decoded while no other such is */
-const bigMemory = 50_000_000
+/** Up to this size an image is decoded unasked. Larger ones are looked at first, and decoded one at a time. */
+const fewPixels = 3_000_000
 
 /** Turns a file's bytes into uint8 [3, size, size]; a UserError whose message is the reason where it cannot. */
 export interface Decoder {
@@ -33,21 +33,29 @@ export async function createDecoder({ size, fit }: DecodeOptions): Promise<Decod
   sharp.cache(false)
   const resize = { fit: fit === 'stretch' ? 'fill' : fit, background } as const
 
-  let last: Promise<unknown> = Promise.resolve()
+  const pipeline = (bytes: Uint8Array, limitInputPixels: number) =>
+    sharp(bytes, { failOn: 'warning', limitInputPixels, autoOrient: true })
+      .flatten({ background })
+      .resize(size, size, resize)
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+  let bigOnes: Promise<unknown> = Promise.resolve()
 
   async function decodeSharp(bytes: Uint8Array, format: string): Promise<Uint8Array> {
-    const image = sharp(bytes, { failOn: 'warning', limitInputPixels: mostPixels, autoOrient: true })
+    try {
+      return planes(await pipeline(bytes, fewPixels).toBuffer(), size)
+    } catch (error) {
+      if (!isTooLarge(error as Error)) throw error
+    }
+    const image = pipeline(bytes, mostPixels)
     const found = await image.metadata()
     if (found.format !== format) throw new Error(`its content is ${found.format}`)
     const sampleBytes = found.depth === 'uchar' ? 1 : 2
     // a progressive or interlaced image is held whole, a JPEG as coefficients of two bytes
     const memory = found.width * found.height * found.channels * sampleBytes * (found.isProgressive ? 2 : 1)
     if (memory > mostMemory) throw new Error(`decoding it takes ${Math.round(memory / 1e6)} MB, more than 350`)
-    const finish = () =>
-      image.flatten({ background }).resize(size, size, resize).toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer()
-    if (memory < bigMemory) return planes(await finish(), size)
-    const turn = last.then(finish)
-    last = turn.catch(() => undefined)
+    const turn = bigOnes.then(() => image.toBuffer())
+    bigOnes = turn.catch(() => undefined)
     return planes(await turn, size)
   }
 
@@ -103,7 +111,7 @@ const beginnings: readonly (readonly [start: string, format: string])[] = [
 
 function formatOf(bytes: Uint8Array): string | null {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 400)).toString('latin1')
-  if (head.startsWith('RIFF') && head.startsWith('WEBP', 8)) return 'webp'
+  if (head.startsWith('RIFF') && head.startsWith('WEBPVP8', 8)) return 'webp'
   if (head.startsWith('ftypavif', 4) || head.startsWith('ftyphei', 4)) return 'heif'
   if (/<svg|<\?xml/i.test(head)) return 'svg'
   return beginnings.find(([start]) => head.startsWith(start))?.[1] ?? null
@@ -114,8 +122,13 @@ function refusal(format: string | null): string {
   return `${facts}; jpeg, png, webp and ppm are read`
 }
 
+function isTooLarge({ message }: Error): boolean {
+  return message.includes('pixel limit')
+}
+
 /** The first line of libvips' message, which may repeat itself on several. */
-function reasonOf({ message }: Error): string {
-  const line = message.split('\n', 1)[0] as string
-  return line.includes('pixel limit') ? 'it has more than 100 megapixels' : line.slice(0, 200)
+function reasonOf(error: Error): string {
+  return isTooLarge(error)
+    ? 'it has more than 100 megapixels'
+    : (error.message.split('\n', 1)[0] as string).slice(0, 200)
 }

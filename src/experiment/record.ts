@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { UserError } from '../errors.ts'
@@ -56,6 +56,7 @@ export function openRun(path: string): RunFolder {
 function open(path: string, kind: RunKind, config: Config): RunFolder {
   const lock = lockFolder(path)
   const file = (name: string) => join(path, name)
+  cutTornLine(file('metrics.jsonl'))
   return {
     ...{ path, kind, config, file },
     writeJson: (name, value) => writeAtomically(file(name), `${JSON.stringify(value, null, 2)}\n`),
@@ -63,6 +64,34 @@ function open(path: string, kind: RunKind, config: Config): RunFolder {
     appendMetrics: (line) => appendFileSync(file('metrics.jsonl'), `${JSON.stringify(line)}\n`),
     close: () => lock.release(),
   }
+}
+
+/** A crash may leave half a line; what is appended must start a new one. */
+function cutTornLine(path: string): void {
+  if (!existsSync(path)) return
+  const text = readFileSync(path)
+  const end = text.lastIndexOf(10) + 1
+  if (end < text.length) truncateSync(path, end)
+}
+
+/**
+ * Keeps a finished experiment as one small file without this machine's paths: result, configuration, metrics. Named by
+ * what was run, so that a second run of the same finds it.
+ */
+export function writeRecord(results: string, folder: RunFolder, result: { readonly run: string }): string {
+  mkdirSync(results, { recursive: true })
+  const { data: _, ...config } = flattenConfig(folder.config)
+  const record = { result: { ...result, run: basename(result.run) }, config, metrics: readMetrics(folder.file('metrics.jsonl')) }
+  const path = recordPath(results, folder.config)
+  writeAtomically(path, `${JSON.stringify(record, null, 1)}\n`)
+  return path
+}
+
+/** Where the record of such a run lies. */
+export function recordPath(results: string, config: Config): string {
+  const { dataset, attack, rate, defense, preset, epochs, seed } = config
+  const name = [dataset, attack, `rate${rate}`, defense, preset, `${epochs}epochs`, `seed${seed}`].join('-')
+  return join(results, `${name}.json`)
 }
 
 /** A line per run under `parent`, oldest first. */
