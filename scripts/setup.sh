@@ -46,7 +46,7 @@ missing_for_addon() {
     import { rememberedAddon } from "./dist/src/tensor/build.js"
     import { findLibtorch } from "./dist/src/tensor/libtorch.js"
     if (rememberedAddon()) process.exit(3)
-    try { findLibtorch() } catch (error) { if (!error.code || process.env.LIBTORCH) throw error; console.log("libtorch") }
+    try { findLibtorch() } catch (error) { if (!error.code) throw error; if (!process.env.LIBTORCH) console.log("libtorch") }
   ' || { [ $? -eq 3 ] && return; fail 'Cannot set up libtorch, for the reason above'; }
   has "${CXX:-c++}" || echo compiler
 }

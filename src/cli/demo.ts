@@ -2,7 +2,8 @@ import { Command } from 'commander'
 import { resolveConfig } from '../experiment/config.ts'
 import { type ExperimentResult, runExperiment } from '../experiment/run.ts'
 import { duration } from './progress.ts'
-import { createRun, inRun } from './session.ts'
+import { inRun } from './session.ts'
+import { createRun } from '../experiment/record.ts'
 import { percent, table } from './tables.ts'
 
 /** The product's point in three trainings on the embedded data set: each a label and settings. */
@@ -20,7 +21,7 @@ export const demoCommand = new Command('demo')
     const results: ExperimentResult[] = []
     for (const [label, settings] of trainings) {
       process.stderr.write(`\n${label[0]?.toUpperCase()}${label.slice(1)}\n`)
-      results.push(await inRun(createRun(runs, 'experiment', resolveConfig({ attack: 'badnets', ...settings })), runExperiment))
+      results.push(await inRun(() => createRun(runs, 'experiment', resolveConfig({ attack: 'badnets', ...settings })), runExperiment))
     }
     const seconds = results.reduce((sum, result) => sum + result.trainingSeconds, 0)
     if (json) {

@@ -3,7 +3,8 @@ import { existsSync, statSync } from 'node:fs'
 import { UserError } from '../errors.ts'
 import { type ExperimentResult, runExperiment } from '../experiment/run.ts'
 import { runTraining, type TrainingResult } from '../experiment/train.ts'
-import { inRun, openRun } from './session.ts'
+import { inRun } from './session.ts'
+import { openRun } from '../experiment/record.ts'
 import { describeResult } from './tables.ts'
 import { describeTraining } from './train.ts'
 
@@ -13,9 +14,9 @@ export const resumeCommand = new Command('resume')
   .option('--json', 'print one JSON object on standard output')
   .action(async (path: string, { json }) => {
     if (!existsSync(path) || !statSync(path).isDirectory()) throw new UserError('usage', `Cannot resume '${path}': there is no such directory`)
-    const run = openRun(path)
-    const { kind } = run
-    const result = await inRun(run, async (folder, listener) => {
+    let kind = ''
+    const result = await inRun(() => openRun(path), async (folder, listener) => {
+      kind = folder.kind
       const finished = folder.readJson('result.json')
       if (finished) {
         listener.say('This run is finished; here is its result')

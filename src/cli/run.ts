@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
-import { recordPath, writeRecord } from '../experiment/record.ts'
+import { createRun, recordPath, writeRecord } from '../experiment/record.ts'
 import { runExperiment } from '../experiment/run.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
-import { createRun, inRun } from './session.ts'
+import { inRun } from './session.ts'
 import { dryRun } from './dry-run.ts'
 import { describeResult } from './tables.ts'
 
@@ -23,7 +23,7 @@ export const runCommand = withSettings(new Command('run'), { without: ['holdout'
       process.stderr.write(`Already recorded in ${recordPath(options.record, config)}: nothing to do\n`)
       return
     }
-    const result = await inRun(createRun(options.runs, 'experiment', config), async (folder, listener) => {
+    const result = await inRun(() => createRun(options.runs, 'experiment', config), async (folder, listener) => {
       const finished = await runExperiment(folder, listener)
       if (options.record) writeRecord(options.record, folder, finished)
       return finished

@@ -1,4 +1,5 @@
-import { createRun, openRun, type RunFolder } from '../experiment/record.ts'
+import { existsSync, rmSync } from 'node:fs'
+import type { RunFolder } from '../experiment/record.ts'
 import type { Listener } from '../experiment/listener.ts'
 import { progressListener } from './progress.ts'
 
@@ -20,17 +21,20 @@ export async function withListener<T>(body: (listener: Listener) => Promise<T>):
   }
 }
 
-/** Runs `body` in a run's directory, which is unlocked afterwards, and says how to go on if it is broken off. */
-export async function inRun<T>(folder: RunFolder, body: (folder: RunFolder, listener: Listener) => Promise<T>): Promise<T> {
+/**
+ * Makes a run's directory, or opens the one given, and runs `body` in it. It is unlocked afterwards; a run that ended
+ * before it had read its data leaves nothing behind, one broken off later says how to go on.
+ */
+export async function inRun<T>(open: () => RunFolder, body: (folder: RunFolder, listener: Listener) => Promise<T>): Promise<T> {
+  const folder = open()
   try {
-    process.stderr.write(`run directory: ${folder.path}\n`)
     return await withListener((listener) => body(folder, listener))
   } catch (error) {
-    process.stderr.write(`to go on: deconfound resume ${folder.path}\n`)
+    const begun = !folder.fresh || existsSync(folder.file('environment.json'))
+    if (begun) process.stderr.write(`to go on: deconfound resume ${folder.path}\n`)
+    else rmSync(folder.path, { recursive: true })
     throw error
   } finally {
     folder.close()
   }
 }
-
-export { createRun, openRun }

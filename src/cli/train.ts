@@ -3,7 +3,8 @@ import { UserError } from '../errors.ts'
 import { detectDataset, runTraining, type TrainingResult } from '../experiment/train.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { dryRun } from './dry-run.ts'
-import { createRun, inRun } from './session.ts'
+import { inRun } from './session.ts'
+import { createRun } from '../experiment/record.ts'
 import { percent, table } from './tables.ts'
 
 export const trainCommand = withSettings(new Command('train'), { without: ['data', 'dataset', 'attack', 'rate', 'target'] })
@@ -18,7 +19,7 @@ export const trainCommand = withSettings(new Command('train'), { without: ['data
     const config = readConfiguration(command, rest, { dataset: detectDataset(data), data, attack: 'none', defense: 'cbd' })
     if (printedConfiguration(command, config)) return
     if (options.dryRun) return dryRun(config, options)
-    const result = await inRun(createRun(options.runs, 'training', config), runTraining)
+    const result = await inRun(() => createRun(options.runs, 'training', config), runTraining)
     process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${describeTraining(result)}\n`)
   })
 

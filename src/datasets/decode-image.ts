@@ -113,8 +113,9 @@ function formatOf(bytes: Uint8Array): string | null {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 400)).toString('latin1')
   if (head.startsWith('RIFF') && head.startsWith('WEBPVP8', 8)) return 'webp'
   if (head.startsWith('ftypavif', 4) || head.startsWith('ftyphei', 4)) return 'heif'
-  if (/<svg|<\?xml/i.test(head)) return 'svg'
-  return beginnings.find(([start]) => head.startsWith(start))?.[1] ?? null
+  const begun = beginnings.find(([start]) => head.startsWith(start))
+  // last, since pixels may spell anything
+  return begun?.[1] ?? (/<svg|<\?xml/i.test(head) ? 'svg' : null)
 }
 
 function refusal(format: string | null): string {

@@ -18,6 +18,8 @@ export type RunKind = 'experiment' | 'training'
 
 /** A run's directory, locked for one writer until `close`. */
 export interface RunFolder {
+  /** whether this process made it */
+  readonly fresh: boolean
   readonly path: string
   readonly kind: RunKind
   readonly config: Config
@@ -39,7 +41,7 @@ export function createRun(parent: string, kind: RunKind, config: Config): RunFol
   } catch (error) {
     throw new UserError('usage', `Cannot make the run's directory '${path}': ${(error as Error).message}`)
   }
-  const folder = open(path, kind, config)
+  const folder = open(path, kind, config, true)
   writeAtomically(folder.file('config.yaml'), stringify(flattenConfig(config)))
   writeAtomically(folder.file('kind'), `${kind}\n`)
   return folder
@@ -50,15 +52,15 @@ export function openRun(path: string): RunFolder {
   const config = join(path, 'config.yaml')
   if (!existsSync(config)) throw new UserError('usage', `Cannot resume '${path}': it is not a run's directory (it has no config.yaml)`)
   const kind = readFileSync(join(path, 'kind'), 'utf8').trim() as RunKind
-  return open(resolve(path), kind, resolveConfig(parseConfigFile(readFileSync(config, 'utf8'), config), `'${config}'`))
+  return open(resolve(path), kind, resolveConfig(parseConfigFile(readFileSync(config, 'utf8'), config), `'${config}'`), false)
 }
 
-function open(path: string, kind: RunKind, config: Config): RunFolder {
+function open(path: string, kind: RunKind, config: Config, fresh: boolean): RunFolder {
   const lock = lockFolder(path)
   const file = (name: string) => join(path, name)
   cutTornLine(file('metrics.jsonl'))
   return {
-    ...{ path, kind, config, file },
+    ...{ fresh, path, kind, config, file },
     writeJson: (name, value) => writeAtomically(file(name), `${JSON.stringify(value, null, 2)}\n`),
     readJson: (name) => (existsSync(file(name)) ? JSON.parse(readFileSync(file(name), 'utf8')) : undefined),
     appendMetrics: (line) => appendFileSync(file('metrics.jsonl'), `${JSON.stringify(line)}\n`),

@@ -6,6 +6,7 @@ import { datasets } from '../datasets/index.ts'
 import { UserError } from '../errors.ts'
 import { writePreview } from '../report/preview.ts'
 import { writeSuspects } from '../report/suspects.ts'
+import type { Compute } from '../tensor/device.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
@@ -43,7 +44,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
     const trigger = identify(config)
     folder.writeJson('truth.json', { trigger, hash: poisoned.truth.hash, ...lists(poisoned.truth) })
     await writePreview(folder.file('preview.png'), test, attack)
-    const environment = rememberEnvironment(folder, train, test, compute)
+    const environment = rememberEnvironment(folder, train, test, compute, listener.say)
     listener.say(`${poisoned.truth.poisoned.length} of ${train.labels.length} training images are poisoned`)
 
     const trained = performance.now()
@@ -92,7 +93,7 @@ function identify({ attack, options, seed, target }: Config): string {
 }
 
 /** Writes the run's circumstances; where they were written before, the data must be the same. */
-export function rememberEnvironment(folder: RunFolder, train: ImageSet, test: ImageSet | null, compute: ReturnType<typeof settleCompute>) {
+export function rememberEnvironment(folder: RunFolder, train: ImageSet, test: ImageSet | null, compute: Compute, say: (line: string) => void) {
   const environment = { ...describeEnvironment(compute), trainHash: train.hash, testHash: test?.hash ?? null }
   const before = folder.readJson('environment.json') as typeof environment | undefined
   if (before && (before.trainHash !== environment.trainHash || before.testHash !== environment.testHash)) {
@@ -100,6 +101,7 @@ export function rememberEnvironment(folder: RunFolder, train: ImageSet, test: Im
   }
   if (before) folder.writeJson('resumed', true)
   folder.writeJson('environment.json', environment)
+  say(`${before ? 'going on' : 'running'} in ${folder.path}`)
   return environment
 }
 

@@ -29,7 +29,7 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
     const { train: given, problems } = await loadDataset(config, listener)
     for (const { file, reason } of problems) listener.say(`skipped ${file}: ${reason}`)
     if (problems.length > 0) listener.say(`${problems.length} files were skipped, ${given.labels.length} images are used`)
-    const environment = rememberEnvironment(folder, given, null, compute)
+    const environment = rememberEnvironment(folder, given, null, compute, listener.say)
     const { kept, heldOut } = holdOut(given, config, random.fork('holdout'))
 
     const { classifier, suspicion, description } = await defend(config, kept, {
