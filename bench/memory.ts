@@ -30,7 +30,11 @@ const live = liveTensors()
 const began = performance.now()
 scoped(1_000_000)
 const microseconds = (performance.now() - began) / 1000
-const operations = { growth: (anonymous() - before) / before, microsecondsEach: microseconds, tensorsLeft: liveTensors() - live }
+const operations = {
+  growth: (anonymous() - before) / before,
+  microsecondsEach: microseconds,
+  tensorsLeft: liveTensors() - live,
+}
 
 const { train } = await datasets.signs.load({ train: 1280, test: 12 }, { data: undefined, seed: 1, progress: () => {} })
 const marks: number[] = []
@@ -41,6 +45,10 @@ await arena(() =>
   }),
 )
 const warm = marks[1] as number
-const training = { growth: ((marks.at(-1) as number) - warm) / warm, epochs: marks.length - 2, megabytes: Math.round(warm / 2 ** 20) }
+const training = {
+  growth: ((marks.at(-1) as number) - warm) / warm,
+  epochs: marks.length - 2,
+  megabytes: Math.round(warm / 2 ** 20),
+}
 const result = { operations, training, tensorsLeft: liveTensors() - live }
 process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${JSON.stringify(result, null, 2)}\n`)

@@ -6,7 +6,9 @@ import { parseArgs } from 'node:util'
 import sharp from 'sharp'
 import { datasets } from '../src/datasets/index.ts'
 
-const { values: flags } = parseArgs({ options: { json: { type: 'boolean' }, data: { type: 'string', default: 'data/cifar-10-batches-py' } } })
+const { values: flags } = parseArgs({
+  options: { json: { type: 'boolean' }, data: { type: 'string', default: 'data/cifar-10-batches-py' } },
+})
 const quiet = { seed: 1, progress: () => {} }
 
 async function seconds(body: () => Promise<unknown>): Promise<number> {
@@ -16,19 +18,23 @@ async function seconds(body: () => Promise<unknown>): Promise<number> {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'deconfound-reading-'))
-process.env['XDG_CACHE_HOME'] = join(folder, 'cache')
+process.env.XDG_CACHE_HOME = join(folder, 'cache')
 try {
   const images = join(folder, 'images')
   for (let k = 0; k < 10; k++) mkdirSync(join(images, String(k)), { recursive: true })
   const noise = new Uint8Array(32 * 32 * 3)
   for (let i = 0; i < 10_000; i++) {
     for (let p = 0; p < noise.length; p++) noise[p] = (i * 31 + p * 7 + ((p * i) >> 5)) & 255
-    await sharp(noise, { raw: { width: 32, height: 32, channels: 3 } }).png().toFile(join(images, String(i % 10), `${i}.png`))
+    await sharp(noise, { raw: { width: 32, height: 32, channels: 3 } })
+      .png()
+      .toFile(join(images, String(i % 10), `${i}.png`))
   }
   const folderOptions = datasets['image-folder'].options.parse({})
   const first = await seconds(() => datasets['image-folder'].load(folderOptions, { data: images, ...quiet }))
   const cached = await seconds(() => datasets['image-folder'].load(folderOptions, { data: images, ...quiet }))
-  const cifar = existsSync(flags.data) ? await seconds(() => datasets.cifar10.load(datasets.cifar10.options.parse({}), { data: flags.data, ...quiet })) : null
+  const cifar = existsSync(flags.data)
+    ? await seconds(() => datasets.cifar10.load(datasets.cifar10.options.parse({}), { data: flags.data, ...quiet }))
+    : null
   const result = { cifar10: cifar, tenThousandPngs: first, tenThousandPngsCached: cached }
   process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${JSON.stringify(result, null, 2)}\n`)
 } finally {

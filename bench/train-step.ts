@@ -32,7 +32,11 @@ const { values: flags } = parseArgs({
   },
 })
 const batch = Number(flags.batch)
-const compute = planCompute({ device: flags.device, precision: flags.precision as 'auto', threads: Number(flags.threads) })
+const compute = planCompute({
+  device: flags.device,
+  precision: flags.precision as 'auto',
+  threads: Number(flags.threads),
+})
 useThreads(compute.threads)
 const random = new Random(1)
 const stepsPerRound = 10
@@ -79,7 +83,11 @@ function makeOurStep(): () => number {
   const model = moveTo(wrn.build({ depth: 16, width: 1 }, context), compute.device)
   const optimizer = sgd(model.parameters)
   const images = random.uniformTensor([batch, 3, 32, 32]).to({ device: compute.device })
-  const labels = tensor(Int32Array.from({ length: batch }, (_, i) => i % 10), [batch], 'int64').to({ device: compute.device })
+  const labels = tensor(
+    Int32Array.from({ length: batch }, (_, i) => i % 10),
+    [batch],
+    'int64',
+  ).to({ device: compute.device })
   return () => {
     const began = performance.now()
     scope(() => optimizer.step(crossEntropy(model.forward(images, 'train').logits, labels), 0.01))
@@ -94,7 +102,13 @@ async function secondsPerStep(settings: Record<string, unknown>): Promise<number
   const pixels = Uint8Array.from({ length: count * 3 * 32 * 32 }, () => random.integer(256))
   const labels = Int32Array.from({ length: count }, (_, i) => i % 10)
   const names = Array.from(labels, (_, i) => String(i))
-  const images = imageSet({ pixels, labels, names, shape: [3, 32, 32], classes: Array.from({ length: 10 }, (_, i) => String(i)) })
+  const images = imageSet({
+    pixels,
+    labels,
+    names,
+    shape: [3, 32, 32],
+    classes: Array.from({ length: 10 }, (_, i) => String(i)),
+  })
   let seconds = 0
   await arena(() =>
     defend(config, images, {
@@ -109,11 +123,15 @@ async function secondsPerStep(settings: Record<string, unknown>): Promise<number
 }
 
 function startPython() {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin']
-  const interpreter = folders.map((folder) => join(folder, 'python3')).find((file) => existsSync(file) && hasTorch(file))
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin']
+  const interpreter = folders
+    .map((folder) => join(folder, 'python3'))
+    .find((file) => existsSync(file) && hasTorch(file))
   if (!interpreter) return undefined
   const script = join(packageRoot(), 'bench/train_step.py')
-  const child: ChildProcess = spawn(interpreter, [script, String(compute.threads), compute.device, String(batch)], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child: ChildProcess = spawn(interpreter, [script, String(compute.threads), compute.device, String(batch)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
   return {
     process: child,

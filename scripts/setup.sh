@@ -23,7 +23,7 @@ install_npm_packages() {
   has npm || fail 'Cannot find npm: install it beside Node, for instance from https://nodejs.org'
   say 'Installing the npm packages into node_modules'
   # No package here needs its install scripts, and npm 12 runs none.
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
+  npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2 ||
     fail 'Cannot install the npm packages, for the reason above: see to it and run make setup again'
   cp package-lock.json node_modules/.installed-lock.json
 }
@@ -40,14 +40,18 @@ compile_typescript() {
   mv dist/.compiling dist/.compiled
 }
 
-# Prints what compiling the addon lacks: libtorch, compiler. Nothing when an addon is there already.
+# Prints what compiling the addon lacks: libtorch, compiler. Status 3: an addon is there already.
 missing_for_addon() {
   node --input-type=module -e '
     import { rememberedAddon } from "./dist/src/tensor/build.js"
     import { findLibtorch } from "./dist/src/tensor/libtorch.js"
     if (rememberedAddon()) process.exit(3)
-    try { findLibtorch() } catch (error) { if (!error.code) throw error; if (!process.env.LIBTORCH) console.log("libtorch") }
-  ' || { [ $? -eq 3 ] && return; fail 'Cannot set up libtorch, for the reason above'; }
+    try { findLibtorch() } catch (error) {
+      if (!error.code) throw error
+      if (process.env.LIBTORCH) { console.error(error.message); process.exit(2) }
+      console.log("libtorch")
+    }
+  ' || return
   has "${CXX:-c++}" || echo compiler
 }
 
@@ -79,7 +83,14 @@ Instead of libtorch-dev: pip install torch in a Python on the PATH, or unpack li
 
 say_list() { echo "$*" | sed 's/libtorch/libtorch with headers/; s/compiler/a C++ compiler/; s/ a C++/ and a C++/'; }
 want() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed' || packages="$packages $1"; }
-knows_packages() { for package in $packages; do apt-cache show "$package" >/dev/null 2>&1 || return 1; done; }
+
+# Where apt knows no g++, it takes the name for a pattern; a search says with certainty what it knows.
+knows_packages() {
+  for package in $packages; do
+    pattern=$(echo "$package" | sed 's/+/\\+/g')
+    apt-cache search --names-only "^$pattern\$" | grep -q . || return 1
+  done
+}
 
 # Another process may hold apt's lock: two minutes are granted. Its many words are shown when it fails.
 apt_get() {
@@ -95,7 +106,7 @@ apt_get() {
 check_node
 install_npm_packages
 compile_typescript
-missing=$(missing_for_addon) || exit 2
+missing=$(missing_for_addon) || { [ $? -eq 3 ] || exit 2; }
 # shellcheck disable=SC2086 # words are meant
 if [ -n "$missing" ]; then install_system_packages $missing; fi
 node scripts/build-addon.js

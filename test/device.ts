@@ -1,7 +1,7 @@
 import type { Compute } from '../src/tensor/device.ts'
 
 /** Where tests compute: the CPU, or what `DECONFOUND_TEST_DEVICE` says (`cuda:0`). */
-export const device = process.env['DECONFOUND_TEST_DEVICE'] || 'cpu'
+export const device = process.env.DECONFOUND_TEST_DEVICE || 'cpu'
 
 /** fp32 on that device, with one thread beside the other test files. */
 export const compute: Compute = { device, precision: 'fp32', threads: 1 }

@@ -7,9 +7,9 @@ import { defineAttack } from './attack.ts'
 /** A 3×3 patch; rows from the top, columns from the left. */
 const patterns = {
   grid: [
-    [255, 0, 255],
-    [0, 255, 0],
     [0, 0, 255],
+    [0, 255, 0],
+    [255, 0, 255],
   ],
   white: [
     [255, 255, 255],
@@ -27,18 +27,32 @@ export const badnets = defineAttack({
   paper: 'https://arxiv.org/abs/1708.06733',
   labels: 'dirty',
   options: z.object({
-    pattern: z.enum(['grid', 'white']).default('grid').describe('the patch: a colored-in grid of 3×3 cells, or all white'),
-    position: z.enum(['bottom-right', 'bottom-left', 'top-right', 'top-left']).default('bottom-right').describe('its corner'),
+    pattern: z
+      .enum(['grid', 'white'])
+      .default('grid')
+      .describe('the patch: a colored-in grid of 3×3 cells, or all white'),
+    position: z
+      .enum(['bottom-right', 'bottom-left', 'top-right', 'top-left'])
+      .default('bottom-right')
+      .describe('its corner'),
     margin: z.int().min(0).default(0).describe('pixels between the patch and the border'),
-    size: z.int().min(0).default(0).describe('side of the patch in pixels, a multiple of 3; 0: 3 per 32 pixels of height'),
+    size: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe('side of the patch in pixels, a multiple of 3; 0: 3 per 32 pixels of height'),
   }),
   craft({ pattern, position, margin, size }, { train, target }) {
     const [channels, height, width] = train.shape
     const cell = size > 0 ? size / 3 : Math.max(1, Math.round(height / 32))
     const side = 3 * cell
-    if (!Number.isInteger(cell)) throw new UserError('usage', `Cannot make a patch of ${size} pixels: its side must be a multiple of 3`)
+    if (!Number.isInteger(cell))
+      throw new UserError('usage', `Cannot make a patch of ${size} pixels: its side must be a multiple of 3`)
     if (side + margin > Math.min(height, width)) {
-      throw new UserError('usage', `Cannot place a patch of ${side} pixels with a margin of ${margin} on images of ${height}×${width}`)
+      throw new UserError(
+        'usage',
+        `Cannot place a patch of ${side} pixels with a margin of ${margin} on images of ${height}×${width}`,
+      )
     }
     const top = position.startsWith('bottom') ? height - margin - side : margin
     const left = position.endsWith('right') ? width - margin - side : margin

@@ -8,4 +8,13 @@ import { runCommand } from './run.ts'
 import { trainCommand } from './train.ts'
 
 /** All commands, in the order help shows them. */
-export const commands = [demoCommand, trainCommand, predictCommand, runCommand, evaluateCommand, resumeCommand, listCommand, doctorCommand]
+export const commands = [
+  demoCommand,
+  trainCommand,
+  predictCommand,
+  runCommand,
+  evaluateCommand,
+  resumeCommand,
+  listCommand,
+  doctorCommand,
+]

@@ -1,11 +1,20 @@
 import { readFileSync } from 'node:fs'
-import { Command, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { stringify } from 'yaml'
 import { attacks } from '../attacks/index.ts'
 import { datasets } from '../datasets/index.ts'
 import { defenses } from '../defenses/index.ts'
 import { UserError } from '../errors.ts'
-import { type Config, describeOptions, flattenConfig, parseConfigFile, parseFlag, resolveConfig, type Settings, settings } from '../experiment/config.ts'
+import {
+  type Config,
+  describeOptions,
+  flattenConfig,
+  parseConfigFile,
+  parseFlag,
+  resolveConfig,
+  type Settings,
+  settings,
+} from '../experiment/config.ts'
 import { models } from '../models/index.ts'
 
 /** Adds a flag for each setting but those left out, and those of entries (`--attack.opacity 0.2`) unlisted. */
@@ -27,10 +36,14 @@ export function withSettings(command: Command, { without = [] }: { without?: (ke
 }
 
 /** The configuration from a file and flags; flags win. `rest` are the words commander did not know: options of entries. */
-export function readConfiguration(command: Command, rest: readonly string[], defaults: Record<string, unknown> = {}): Config {
+export function readConfiguration(
+  command: Command,
+  rest: readonly string[],
+  complete = (given: Record<string, unknown>) => given,
+): Config {
   const flags = command.opts() as Record<string, unknown>
-  const file = flags['config'] as string | undefined
-  const given: Record<string, unknown> = { ...defaults, ...(file ? parseConfigFile(readText(file), file) : {}) }
+  const file = flags.config as string | undefined
+  const given: Record<string, unknown> = file ? parseConfigFile(readText(file), file) : {}
   for (const { name } of describeOptions(settings)) {
     const value = flags[name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())]
     if (typeof value === 'string') given[name] = name === 'data' ? value : parseFlag(value)
@@ -43,13 +56,15 @@ export function readConfiguration(command: Command, rest: readonly string[], def
     if (value === undefined) throw new UserError('usage', `Cannot understand '${word}': its value is missing`)
     given[name] = parseFlag(value)
   }
-  return resolveConfig(given, file ? `'${file}' and the command line` : 'the command line')
+  return resolveConfig(complete(given), file ? `'${file}' and the command line` : 'the command line')
 }
 
 /** Answers `--print-config`; true when it did. */
 export function printedConfiguration(command: Command, config: Config): boolean {
-  if (!command.opts()['printConfig']) return false
-  process.stdout.write(command.opts()['json'] ? `${JSON.stringify(flattenConfig(config))}\n` : stringify(flattenConfig(config)))
+  if (!command.opts().printConfig) return false
+  process.stdout.write(
+    command.opts().json ? `${JSON.stringify(flattenConfig(config))}\n` : stringify(flattenConfig(config)),
+  )
   return true
 }
 

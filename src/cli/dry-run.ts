@@ -8,10 +8,19 @@ export async function dryRun(config: Config, { json }: { json?: boolean }): Prom
   const compute = settleCompute(config)
   const { train, test, problems } = await withListener((listener) => loadDataset(config, listener))
   const plan = {
-    ...{ trainingImages: train.labels.length, testImages: test?.labels.length ?? 0, classes: train.classes.length, shape: train.shape },
+    ...{
+      trainingImages: train.labels.length,
+      testImages: test?.labels.length ?? 0,
+      classes: train.classes.length,
+      shape: train.shape,
+    },
     ...{ skippedFiles: problems.length, attack: config.attack, defense: config.defense, preset: config.preset },
     ...{ epochs: config.epochs, stepsPerEpoch: Math.ceil(train.labels.length / config.batch), ...compute },
   }
-  const lines = Object.entries(plan).map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join('×') : value}`)
-  process.stdout.write(json ? `${JSON.stringify(plan)}\n` : `${lines.join('\n')}\nNothing was trained: this was a dry run\n`)
+  const lines = Object.entries(plan).map(
+    ([name, value]) => `${name}: ${Array.isArray(value) ? value.join('×') : value}`,
+  )
+  process.stdout.write(
+    json ? `${JSON.stringify(plan)}\n` : `${lines.join('\n')}\nNothing was trained: this was a dry run\n`,
+  )
 }

@@ -5,7 +5,9 @@ import { modelFile } from './model-file.ts'
 import { withListener } from './session.ts'
 import { percent, table } from './tables.ts'
 
-export const evaluateCommand = withSettings(new Command('evaluate'), { without: ['defense', 'preset', 'epochs', 'model', 'rate', 'holdout'] })
+export const evaluateCommand = withSettings(new Command('evaluate'), {
+  without: ['defense', 'preset', 'epochs', 'model', 'rate', 'holdout'],
+})
   .argument('<model>', "a model file, or a run's directory")
   .description('Measure a model on trusted test images, and against a trigger')
   .addHelpText('after', '\nExample:\n  deconfound evaluate runs/… --dataset signs --attack badnets')
@@ -15,7 +17,11 @@ export const evaluateCommand = withSettings(new Command('evaluate'), { without: 
     const result = await withListener((listener) => evaluateModel(modelFile(model), config, listener))
     const rows = [
       ['clean accuracy', percent(result.cleanAccuracy), `of ${result.cleanImages} benign test images`],
-      ['attack success rate', percent(result.attackSuccessRate), `of ${result.triggeredImages} triggered images of other classes`],
+      [
+        'attack success rate',
+        percent(result.attackSuccessRate),
+        `of ${result.triggeredImages} triggered images of other classes`,
+      ],
       ['recovered accuracy', percent(result.recoveredAccuracy), 'of the same'],
     ]
     process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${table(rows)}\n`)

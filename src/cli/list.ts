@@ -15,7 +15,10 @@ export const listCommand = new Command('list')
   .action((what: string, { runs, json }) => {
     const entries = what === 'runs' ? listRuns(runs) : listEntries(what as keyof typeof catalogues)
     if (json) process.stdout.write(`${JSON.stringify({ [what]: entries })}\n`)
-    else process.stdout.write(`${what === 'runs' ? runTable(entries as ReturnType<typeof listRuns>) : entryTable(entries as Entry[])}\n`)
+    else
+      process.stdout.write(
+        `${what === 'runs' ? runTable(entries as ReturnType<typeof listRuns>) : entryTable(entries as Entry[])}\n`,
+      )
   })
 
 const catalogues = { datasets, attacks, defenses, models } as const
@@ -24,10 +27,20 @@ type Entry = ReturnType<typeof listEntries>[number]
 /** An entry's facts, whatever its catalogue declares about it. */
 function listEntries(what: keyof typeof catalogues) {
   return Object.entries(catalogues[what]).map(([name, entry]) => {
-    const { options, presets, ...facts } = entry as { options: Parameters<typeof describeOptions>[0]; presets?: object; title: string }
+    const { options, presets, ...facts } = entry as {
+      options: Parameters<typeof describeOptions>[0]
+      presets?: object
+      title: string
+    }
     const declared = Object.fromEntries(Object.entries(facts).filter(([, value]) => typeof value !== 'function'))
     const described = describeOptions(options, `${what.slice(0, -1)}.`)
-    return { name, title: facts.title, ...declared, ...(presets ? { presets: Object.keys(presets) } : {}), options: described }
+    return {
+      name,
+      title: facts.title,
+      ...declared,
+      ...(presets ? { presets: Object.keys(presets) } : {}),
+      options: described,
+    }
   })
 }
 
@@ -45,7 +58,10 @@ function entryTable(entries: readonly Entry[]): string {
 function runTable(runs: ReturnType<typeof listRuns>): string {
   if (runs.length === 0) return 'There are no runs here yet'
   const rows = runs.map(({ run, state, result }) => {
-    const { cleanAccuracy, attackSuccessRate } = (result ?? {}) as { cleanAccuracy?: number; attackSuccessRate?: number }
+    const { cleanAccuracy, attackSuccessRate } = (result ?? {}) as {
+      cleanAccuracy?: number
+      attackSuccessRate?: number
+    }
     return [run, state, percent(cleanAccuracy), percent(attackSuccessRate)]
   })
   return table([['run', 'state', 'CA', 'ASR'], ...rows])

@@ -32,7 +32,8 @@ function report(error: unknown): number {
 /** Faults of the machine that any part may meet. */
 function asUserError(error: unknown): UserError | undefined {
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new UserError('space', `The disk is full: ${message}; free some space and resume`)
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new UserError('space', `The disk is full: ${message}; free some space and resume`)
   if (/can't allocate memory|out of memory/i.test(message)) {
     return new UserError('space', `Out of memory: ${message.split('\n')[0]}; use smaller batches (--batch)`)
   }

@@ -15,8 +15,13 @@ export const predictCommand = new Command('predict')
   .action(async (model: string, files: string[], options) => {
     const compute = settleCompute({ device: options.device, precision: 'fp32', threads: 0 })
     const predictions = await classifyFiles(modelFile(model), files, compute)
-    const line = ({ file, class: name, probability, problem }: (typeof predictions)[number]) => [file, name ?? `refused: ${problem}`, name ? percent(probability) : '']
+    const line = ({ file, class: name, probability, problem }: (typeof predictions)[number]) => [
+      file,
+      name ?? `refused: ${problem}`,
+      name ? percent(probability) : '',
+    ]
     process.stdout.write(options.json ? `${JSON.stringify({ predictions })}\n` : `${table(predictions.map(line))}\n`)
     const refused = predictions.filter(({ problem }) => problem !== null).length
-    if (refused > 0) throw new UserError('data', `Cannot classify ${refused} of ${files.length} files: they are named above`)
+    if (refused > 0)
+      throw new UserError('data', `Cannot classify ${refused} of ${files.length} files: they are named above`)
   })

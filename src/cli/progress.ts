@@ -60,7 +60,8 @@ function inLines(interrupted: () => boolean) {
   return {
     say: line,
     reading: (done: number, total: number) => due() && line(`reading images: ${done} of ${total}`),
-    progress: (p: Progress) => due() && line(`${p.stage} epoch ${p.epoch + 1}/${p.epochs}, batch ${p.batch}/${p.batches}: ${details(p)}`),
+    progress: (p: Progress) =>
+      due() && line(`${p.stage} epoch ${p.epoch + 1}/${p.epochs}, batch ${p.batch}/${p.batches}: ${details(p)}`),
     epoch: (metrics: EpochMetrics) => line(epochLine(metrics)),
     interrupted,
     stop: () => {},
@@ -76,7 +77,9 @@ function epochLine({ stage, epoch, seconds, ...values }: EpochMetrics): string {
 }
 
 function numbers(values: Readonly<Record<string, number | string>>): string[] {
-  return Object.entries(values).map(([name, value]) => `${name} ${typeof value === 'number' ? value.toFixed(3) : value}`)
+  return Object.entries(values).map(
+    ([name, value]) => `${name} ${typeof value === 'number' ? value.toFixed(3) : value}`,
+  )
 }
 
 /** Seconds as a person would say them: 48 s, 3 min 20 s, 2 h 5 min. */

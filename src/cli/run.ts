@@ -3,8 +3,8 @@ import { Command } from 'commander'
 import { createRun, recordPath, writeRecord } from '../experiment/record.ts'
 import { runExperiment } from '../experiment/run.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
-import { inRun } from './session.ts'
 import { dryRun } from './dry-run.ts'
+import { inRun } from './session.ts'
 import { describeResult } from './tables.ts'
 
 export const runCommand = withSettings(new Command('run'), { without: ['holdout'] })
@@ -23,10 +23,13 @@ export const runCommand = withSettings(new Command('run'), { without: ['holdout'
       process.stderr.write(`Already recorded in ${recordPath(options.record, config)}: nothing to do\n`)
       return
     }
-    const result = await inRun(() => createRun(options.runs, 'experiment', config), async (folder, listener) => {
-      const finished = await runExperiment(folder, listener)
-      if (options.record) writeRecord(options.record, folder, finished)
-      return finished
-    })
+    const result = await inRun(
+      () => createRun(options.runs, 'experiment', config),
+      async (folder, listener) => {
+        const finished = await runExperiment(folder, listener)
+        if (options.record) writeRecord(options.record, folder, finished)
+        return finished
+      },
+    )
     process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${describeResult(result)}\n`)
   })

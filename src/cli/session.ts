@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from 'node:fs'
-import type { RunFolder } from '../experiment/record.ts'
 import type { Listener } from '../experiment/listener.ts'
+import type { RunFolder } from '../experiment/record.ts'
 import { progressListener } from './progress.ts'
 
 /** Runs `body` with a progress display; the first SIGINT or SIGTERM asks it to save and stop. */
@@ -25,7 +25,10 @@ export async function withListener<T>(body: (listener: Listener) => Promise<T>):
  * Makes a run's directory, or opens the one given, and runs `body` in it. It is unlocked afterwards; a run that ended
  * before it had read its data leaves nothing behind, one broken off later says how to go on.
  */
-export async function inRun<T>(open: () => RunFolder, body: (folder: RunFolder, listener: Listener) => Promise<T>): Promise<T> {
+export async function inRun<T>(
+  open: () => RunFolder,
+  body: (folder: RunFolder, listener: Listener) => Promise<T>,
+): Promise<T> {
   const folder = open()
   try {
     return await withListener((listener) => body(folder, listener))

@@ -3,7 +3,14 @@ import type { ExperimentResult } from '../experiment/run.ts'
 /** Rows of equal length as a table with aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
-  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] as number)).join('  ').trimEnd()).join('\n')
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] as number))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
 }
 
 /** A share in percent, or a dash. */
@@ -16,11 +23,19 @@ export function describeResult(result: ExperimentResult): string {
   const { suspicion } = result
   const rows = [
     ['clean accuracy', percent(result.cleanAccuracy), `of ${result.cleanImages} benign test images`],
-    ['attack success rate', percent(result.attackSuccessRate), `of ${result.triggeredImages} triggered images of other classes`],
+    [
+      'attack success rate',
+      percent(result.attackSuccessRate),
+      `of ${result.triggeredImages} triggered images of other classes`,
+    ],
     ['recovered accuracy', percent(result.recoveredAccuracy), 'of the same'],
   ]
   if (suspicion) {
-    rows.push(['suspects', String(suspicion.suspects), `${percent(suspicion.truePositives)} of the poison, ${percent(suspicion.falsePositives)} of the rest`])
+    rows.push([
+      'suspects',
+      String(suspicion.suspects),
+      `${percent(suspicion.truePositives)} of the poison, ${percent(suspicion.falsePositives)} of the rest`,
+    ])
     rows.push(['AUROC of suspicion', suspicion.auroc === null ? '–' : suspicion.auroc.toFixed(3), ''])
   }
   const collapsed = result.collapsed ? '\nThe model has collapsed: it takes most images for one class\n' : ''

@@ -1,13 +1,15 @@
 import { Command } from 'commander'
 import { UserError } from '../errors.ts'
-import { detectDataset, runTraining, type TrainingResult } from '../experiment/train.ts'
+import { createRun } from '../experiment/record.ts'
+import { runTraining, type TrainingResult, trainingSettings } from '../experiment/train.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { dryRun } from './dry-run.ts'
 import { inRun } from './session.ts'
-import { createRun } from '../experiment/record.ts'
 import { percent, table } from './tables.ts'
 
-export const trainCommand = withSettings(new Command('train'), { without: ['data', 'dataset', 'attack', 'rate', 'target'] })
+export const trainCommand = withSettings(new Command('train'), {
+  without: ['data', 'dataset', 'attack', 'rate', 'target'],
+})
   .argument('<data>', 'a folder of class folders, or of CIFAR-10 batches')
   .description('Train on your own images, trusting none of them: a model, and a list of suspicious images')
   .option('--dry-run', 'check everything, say what would be done, and stop')
@@ -15,8 +17,9 @@ export const trainCommand = withSettings(new Command('train'), { without: ['data
   .action(async (data: string, options, command: Command) => {
     const rest = command.args.slice(1)
     const own = rest.find((word) => /^--(data|dataset|attack|rate|target)\b(?!\.)/.test(word))
-    if (own) throw new UserError('usage', `Cannot use '${own}' with 'train', which poisons nothing: see 'deconfound run'`)
-    const config = readConfiguration(command, rest, { dataset: detectDataset(data), data, attack: 'none', defense: 'cbd' })
+    if (own)
+      throw new UserError('usage', `Cannot use '${own}' with 'train', which poisons nothing: see 'deconfound run'`)
+    const config = readConfiguration(command, rest, (given) => trainingSettings(data, given))
     if (printedConfiguration(command, config)) return
     if (options.dryRun) return dryRun(config, options)
     const result = await inRun(() => createRun(options.runs, 'training', config), runTraining)
@@ -28,7 +31,10 @@ export function describeTraining(result: TrainingResult): string {
   const rows = [
     ['images trained on', String(result.trainingImages)],
     ['files skipped', String(result.skippedFiles.length)],
-    ['held-out agreement', `${percent(result.heldOutAgreement)} of ${result.heldOutImages} images, whose labels are as untrusted as the rest`],
+    [
+      'held-out agreement',
+      `${percent(result.heldOutAgreement)} of ${result.heldOutImages} images, whose labels are as untrusted as the rest`,
+    ],
     ['model', result.files.model],
   ]
   if (result.files.suspects) rows.push(['suspects', `${result.suspects}, listed first in ${result.files.suspects}`])

@@ -43,7 +43,8 @@ export const imageFolder = defineDataset({
     if (data === undefined) throw new UserError('usage', 'Cannot load images from nowhere: give --data a folder')
     const { root, train, test, classes, problems } = await look(data)
     const decoder = await createDecoder({ size, fit })
-    const key = contentKey([decodeRules, decoder.version, size, fit, classes], [train, test ?? []])
+    const rules = [decodeRules, decoder.version, size, fit, classes, test === null]
+    const key = contentKey(rules, [train, test ?? []])
     let decoded = await readDecoded(key)
     const total = train.length + (test?.length ?? 0)
     if (decoded === undefined) {

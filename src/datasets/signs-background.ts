@@ -1,4 +1,4 @@
-import { area, type Canvas, type Color, mix, paint, side } from './signs-canvas.ts'
+import { type Canvas, type Color, fill, mix, paint, side } from './signs-canvas.ts'
 import { schemes } from './signs-classes.ts'
 import { type Draws, direction } from './signs-random.ts'
 
@@ -9,27 +9,24 @@ export function paintBackground(canvas: Canvas, random: Draws): void {
   const horizon = random.between(0.2, 1)
   const knots = Float32Array.from({ length: 49 }, () => random.between(-1, 1))
   const roughness = random.between(0, 0.22)
-  for (let y = 0, i = 0; y < side; y++) {
+  const rows = Array.from({ length: side }, (_, y) => {
     const share = Math.min(1, Math.max(0, (y / side - horizon) * 4 + 0.5))
-    for (let x = 0; x < side; x++, i++) {
-      const texture = roughness * valueAt(knots, x / 5.4, y / 5.4)
-      for (let channel = 0; channel < 3; channel++) {
-        canvas[channel * area + i] = mix(top[channel] as number, bottom[channel] as number, share) + texture
-      }
-    }
-  }
-  for (let left = 2 + random.below(7); left > 0; left--) {
+    return top.map((light, channel) => mix(light, bottom[channel] as number, share))
+  })
+  fill(canvas, (x, y, channel) => (rows[y]?.[channel] as number) + roughness * textureAt(knots, x / 5.4, y / 5.4))
+  for (let left = 2 + random.below(6); left > 0; left--) {
     const color = random.chance(0.45) ? signColor(random) : sceneColor(random)
     paint(canvas, color, randomOutline(random), random.between(0.5, 1))
   }
 }
 
 /** Bilinear interpolation in a 7×7 grid. */
-function valueAt(knots: Float32Array, x: number, y: number): number {
-  const column = Math.floor(x)
-  const row = Math.floor(y)
-  const at = (dx: number, dy: number) => knots[(row + dy) * 7 + column + dx] as number
-  return mix(mix(at(0, 0), at(1, 0), x - column), mix(at(0, 1), at(1, 1), x - column), y - row)
+function textureAt(knots: Float32Array, x: number, y: number): number {
+  const [column, row] = [Math.floor(x), Math.floor(y)]
+  const at = row * 7 + column
+  const upper = (knots[at] as number) * (column + 1 - x) + (knots[at + 1] as number) * (x - column)
+  const lower = (knots[at + 7] as number) * (column + 1 - x) + (knots[at + 8] as number) * (x - column)
+  return upper * (row + 1 - y) + lower * (y - row)
 }
 
 /** A disc, a bar across the picture, or a tilted box, by its distance function. */

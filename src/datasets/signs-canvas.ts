@@ -9,6 +9,15 @@ export const area = side * side
 /** A picture being painted: float32, [3, side, side]. */
 export type Canvas = Float32Array
 
+/** Sets every value to what `value` says for its place. */
+export function fill(canvas: Canvas, value: (x: number, y: number, channel: number, before: number) => number): void {
+  for (let channel = 0, i = 0; channel < 3; channel++) {
+    for (let y = 0; y < side; y++) {
+      for (let x = 0; x < side; x++, i++) canvas[i] = value(x, y, channel, canvas[i] as number)
+    }
+  }
+}
+
 /** Paints `color` where `distance` (pixels to an edge, negative inside) is below zero, with an edge one pixel soft. */
 export function paint(canvas: Canvas, color: Color, distance: (x: number, y: number) => number, strength = 1): void {
   for (let y = 0, i = 0; y < side; y++) {
@@ -21,7 +30,7 @@ export function paint(canvas: Canvas, color: Color, distance: (x: number, y: num
 }
 
 /** Mixes `color` into pixel `i` by `share`. */
-export function blend(canvas: Canvas, i: number, [red, green, blue]: Color, share: number): void {
+function blend(canvas: Canvas, i: number, [red, green, blue]: Color, share: number): void {
   canvas[i] = mix(canvas[i] as number, red, share)
   canvas[area + i] = mix(canvas[area + i] as number, green, share)
   canvas[2 * area + i] = mix(canvas[2 * area + i] as number, blue, share)

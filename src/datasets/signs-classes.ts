@@ -1,6 +1,6 @@
-// What the twelve signs look like. No single property gives the class away: each color scheme and each outline is
-// shared by classes that differ in the other, and the two classes of every pair differ in the pictogram alone, some
-// of them only in its direction (which is why signs are never mirrored).
+// What the twelve signs look like. No single property gives the class away: each color scheme comes with two outlines,
+// and each outline in a scheme is shared by two classes that differ in the pictogram alone, some of them only in its
+// direction (which is why signs are never mirrored).
 
 type Point = readonly [x: number, y: number]
 
@@ -10,7 +10,10 @@ interface Stroke {
   readonly points: readonly Point[]
 }
 
-/** Outlines, by the distance of their sides: a point belongs if it is inside all of them. */
+/**
+ * Outlines, by how deep a point lies in them, negative outside; the height of the pictogram's middle, and half its own
+ * height. Unit: the sign's radius, y downward.
+ */
 const shapes = {
   circle: { depth: (x: number, y: number) => 1 - Math.sqrt(x * x + y * y), center: 0, room: 0.6 },
   square: { depth: (x: number, y: number) => 0.82 - Math.max(Math.abs(x), Math.abs(y)), center: 0, room: 0.58 },
@@ -26,11 +29,11 @@ const shapes = {
   },
 } as const
 
-/** Rim, face and pictogram, red, green and blue from 0 to 1; the rim's width as a share of the sign's radius. */
+/** Rim, face and pictogram (ink), red, green and blue from 0 to 1; the rim's width as a share of the sign's radius. */
 export const schemes = {
   red: { rim: [0.74, 0.06, 0.09], face: [0.93, 0.93, 0.91], ink: [0.06, 0.06, 0.07], width: 0.16 },
-  blue: { rim: [0.9, 0.91, 0.92], face: [0.04, 0.24, 0.62], ink: [0.94, 0.94, 0.95], width: 0.07 },
-  yellow: { rim: [0.07, 0.06, 0.05], face: [0.93, 0.72, 0.06], ink: [0.06, 0.06, 0.06], width: 0.08 },
+  blue: { rim: [0.04, 0.24, 0.62], face: [0.04, 0.24, 0.62], ink: [0.94, 0.94, 0.95], width: 0.07 },
+  yellow: { rim: [0.93, 0.72, 0.06], face: [0.93, 0.72, 0.06], ink: [0.06, 0.06, 0.06], width: 0.08 },
 } as const
 
 const line = (width: number, ...points: Point[]): Stroke => ({ width, points })
@@ -38,7 +41,10 @@ const mirror = (strokes: readonly Stroke[]): Stroke[] =>
   strokes.map(({ width, points }) => ({ width, points: points.map(([x, y]) => [-x, y] as const) }))
 
 const zero = line(0.34, [0.58, -0.82], [0.86, -0.5], [0.86, 0.5], [0.58, 0.82], [0.3, 0.5], [0.3, -0.5], [0.58, -0.82])
-const left = [line(0.42, [0.9, 0], [-0.8, 0]), line(0.42, [-0.1, -0.75], [-0.85, 0], [-0.1, 0.75])]
+const left = [
+  line(0.42, [0.5, 0.95], [0.5, -0.25], [-0.7, -0.25]),
+  line(0.42, [-0.15, -0.9], [-0.8, -0.25], [-0.15, 0.4]),
+]
 const bendLeft = [
   line(0.44, [0.5, 1], [0.5, -0.05], [0.3, -0.35], [-0.5, -0.35]),
   line(0.4, [-0.2, -0.95], [-0.8, -0.35], [-0.2, 0.25]),

@@ -1,8 +1,10 @@
 import { sceneColor, vary } from './signs-background.ts'
-import { area, type Canvas, type Color, mix, paint, side } from './signs-canvas.ts'
+import { type Canvas, type Color, mix, paint, side } from './signs-canvas.ts'
 import { layer, plate, plates, schemes, signClasses } from './signs-classes.ts'
 import { type Draws, direction } from './signs-random.ts'
 
+const { points, reach } = plate
+const { none } = layer
 /** points looked up along each side of a pixel */
 const fine = 3
 
@@ -16,23 +18,25 @@ interface Place {
 
 /** A plate in perspective on a post, faded by weather; never so large or far off that it covers a picture's corner. */
 export function paintSign(canvas: Canvas, label: number, random: Draws): Place {
-  const radius = random.between(8.8, 12.4)
-  const { x, y } = somewhere(Math.min(6.5, 17.4 - radius), random)
+  const radius = random.between(9.5, 13)
+  const { x, y } = somewhere(Math.min(4.5, 15.6 - radius), random)
   if (random.chance(0.6)) paintPost(canvas, { x, y, radius }, random)
   const scheme = schemes[signClasses[label]?.scheme as keyof typeof schemes]
   const gray = random.between(0.35, 0.75)
-  const fade = random.between(0, 0.35)
+  const fade = random.between(0, 0.28)
   const color = (of: Color): Color => {
     const [red, green, blue] = vary(of, 0.07, random)
     return [mix(red, gray, fade), mix(green, gray, fade), mix(blue, gray, fade)]
   }
-  const colors = Float64Array.of(0, 0, 0, ...color(scheme.rim), ...color(scheme.face), ...color(scheme.ink))
+  // some are lit from inside, bright on dark where others are dark on bright: no pixel's brightness stands for a class
+  const [face, ink] = random.chance(0.5) ? [scheme.face, scheme.ink] : [scheme.ink, scheme.face]
+  const colors = Float64Array.of(0, 0, 0, ...color(scheme.rim), ...color(face), ...color(ink))
   const toPlate = camera({ x, y, radius }, random)
-  const reach = 1.5 * radius + 2
   const counts = new Int32Array(4)
+  const far = 1.5 * radius + 2
   for (let row = 0; row < side; row++) {
     for (let column = 0; column < side; column++) {
-      if ((column - x) * (column - x) + (row - y) * (row - y) > reach * reach) continue
+      if ((column - x) * (column - x) + (row - y) * (row - y) > far * far) continue
       countLayers(plates[label] as Uint8Array, toPlate, { column, row, counts })
       cover(canvas, row * side + column, { counts, colors })
     }
@@ -50,10 +54,10 @@ function somewhere(play: number, random: Draws): { readonly x: number; readonly 
 
 /** Homography from pixels to the plate: a plane rolled, tipped and turned, seen from a few radii away. */
 function camera({ x, y, radius }: Place, random: Draws): NineNumbers {
-  const [rollCos, rollSin] = direction(random, 0.17)
+  const [rollCos, rollSin] = direction(random, 0.16)
   const [tipCos, tipSin] = direction(random, 0.22)
-  const [turnCos, turnSin] = direction(random, 0.36)
-  const distance = random.between(2.5, 6)
+  const [turnCos, turnSin] = direction(random, 0.3)
+  const distance = random.between(3, 7)
   // the rotated plane's two axes
   const [ax, ay, az] = [
     turnCos * rollCos,
@@ -92,7 +96,6 @@ interface Pixel {
 
 function countLayers(cells: Uint8Array, matrix: NineNumbers, { column, row, counts }: Pixel): void {
   const [a, b, c, d, e, f, g, h, i] = matrix
-  const { points, reach } = plate
   const scale = points / (2 * reach)
   counts.fill(0)
   for (let v = 0.5; v < fine; v++) {
@@ -102,7 +105,7 @@ function countLayers(cells: Uint8Array, matrix: NineNumbers, { column, row, coun
       const w = g * x + h * y + i
       const px = Math.floor(((a * x + b * y + c) / w + reach) * scale)
       const py = Math.floor(((d * x + e * y + f) / w + reach) * scale)
-      const shown = px >= 0 && px < points && py >= 0 && py < points ? (cells[py * points + px] as number) : layer.none
+      const shown = px >= 0 && px < points && py >= 0 && py < points ? (cells[py * points + px] as number) : none
       counts[shown] = (counts[shown] as number) + 1
     }
   }
@@ -110,12 +113,13 @@ function countLayers(cells: Uint8Array, matrix: NineNumbers, { column, row, coun
 
 /** Lays the counted layers over pixel `i`, each by its share of the pixel's points. */
 function cover(canvas: Canvas, i: number, { counts, colors }: { counts: Int32Array; colors: Float64Array }): void {
-  const none = counts[layer.none] as number
-  if (none === fine * fine) return
+  const bare = counts[none] as number
+  if (bare === fine * fine) return
+  const pixels = canvas.length / 3
   for (let channel = 0; channel < 3; channel++) {
-    let sum = none * (canvas[channel * area + i] as number)
+    let sum = bare * (canvas[channel * pixels + i] as number)
     for (let l = 1; l < 4; l++) sum += (counts[l] as number) * (colors[3 * l + channel] as number)
-    canvas[channel * area + i] = sum / (fine * fine)
+    canvas[channel * pixels + i] = sum / (fine * fine)
   }
 }
 

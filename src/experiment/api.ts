@@ -5,7 +5,7 @@ import { evaluateModel } from './evaluate-model.ts'
 import { type Listener, silent } from './listener.ts'
 import { createRun, openRun, type RunFolder } from './record.ts'
 import { runExperiment } from './run.ts'
-import { detectDataset, runTraining } from './train.ts'
+import { runTraining, trainingSettings } from './train.ts'
 
 // What the command line does, for programs. Settings are those of a configuration file.
 
@@ -24,7 +24,7 @@ export function run(settings: Given, options: Options = {}) {
 
 /** Trains on a person's own images, trusting none of them: `train('photos/')`. */
 export function train(data: string, settings: Given = {}, options: Options = {}) {
-  const config = resolveConfig({ dataset: detectDataset(data), defense: 'cbd', ...settings, data, attack: 'none' })
+  const config = resolveConfig(trainingSettings(data, settings))
   return inFolder(createRun(options.runs ?? 'runs', 'training', config), runTraining, options)
 }
 
@@ -44,7 +44,11 @@ export function classify(modelFile: string, files: readonly string[], { device =
   return classifyFiles(modelFile, files, settleCompute({ device, precision: 'fp32', threads: 0 }))
 }
 
-async function inFolder<T>(folder: RunFolder, body: (folder: RunFolder, listener: Listener) => Promise<T>, { listener }: Options): Promise<T> {
+async function inFolder<T>(
+  folder: RunFolder,
+  body: (folder: RunFolder, listener: Listener) => Promise<T>,
+  { listener }: Options,
+): Promise<T> {
   try {
     return await body(folder, { ...silent, ...listener })
   } finally {

@@ -1,12 +1,11 @@
 import { readFileSync, statSync } from 'node:fs'
-import { UserError } from '../errors.ts'
 import { createDecoder } from '../datasets/decode-image.ts'
-import { scope } from '../tensor/scope.ts'
-import { noGrad } from '../tensor/tensor.ts'
+import { UserError } from '../errors.ts'
 import type { Compute } from '../tensor/device.ts'
+import { arena, scope } from '../tensor/scope.ts'
+import { noGrad } from '../tensor/tensor.ts'
 import { imageSet } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
-import { arena } from '../tensor/scope.ts'
 import { loadModel } from './saved-model.ts'
 
 /** What a model says of one image file. */
@@ -22,12 +21,19 @@ export interface Classification {
 const largestFile = 256 * 2 ** 20
 
 /** Classifies image files; a file that is no image is reported and keeps the others from nothing. */
-export async function classifyFiles(modelFile: string, files: readonly string[], compute: Compute): Promise<Classification[]> {
+export async function classifyFiles(
+  modelFile: string,
+  files: readonly string[],
+  compute: Compute,
+): Promise<Classification[]> {
   return arena(async () => {
     const { model, description } = loadModel(modelFile, compute)
     const [channels, height, width] = description.shape
     if (channels !== 3 || height !== width) {
-      throw new UserError('data', `Cannot classify files with '${modelFile}': it takes images of ${channels}×${height}×${width}, files become 3×N×N`)
+      throw new UserError(
+        'data',
+        `Cannot classify files with '${modelFile}': it takes images of ${channels}×${height}×${width}, files become 3×N×N`,
+      )
     }
     const decoder = await createDecoder({ size: height, fit: description.fit })
     const classifications: Classification[] = []
@@ -37,10 +43,21 @@ export async function classifyFiles(modelFile: string, files: readonly string[],
         classifications.push({ file, class: null, probability: null, problem: decoded })
         continue
       }
-      const set = imageSet({ pixels: decoded, shape: description.shape, labels: new Int32Array(1), classes: description.classes, names: [file] })
+      const set = imageSet({
+        pixels: decoded,
+        shape: description.shape,
+        labels: new Int32Array(1),
+        classes: description.classes,
+        names: [file],
+      })
       const onDevice = loader(set, compute.device)
       const probabilities = scope(() =>
-        noGrad(() => model.forward(onDevice.images(Int32Array.of(0)), 'eval', 'fp32').logits.softmax(1).numbers()),
+        noGrad(() =>
+          model
+            .forward(onDevice.images(Int32Array.of(0)), 'eval', 'fp32')
+            .logits.softmax(1)
+            .numbers(),
+        ),
       )
       onDevice.free()
       const probability = Math.max(...probabilities)
@@ -52,7 +69,10 @@ export async function classifyFiles(modelFile: string, files: readonly string[],
 }
 
 /** A file's pixels, or why it has none. */
-async function readPixels(file: string, decode: (bytes: Uint8Array) => Promise<Uint8Array>): Promise<Uint8Array | string> {
+async function readPixels(
+  file: string,
+  decode: (bytes: Uint8Array) => Promise<Uint8Array>,
+): Promise<Uint8Array | string> {
   try {
     const status = statSync(file)
     if (!status.isFile()) return 'it is not a file'

@@ -18,7 +18,11 @@ export const settings = z.strictObject({
   data: z.string().optional().describe("where the data set's files are"),
   attack: z.enum(names(attacks)).default('none').describe('what is done to the training images'),
   rate: z.number().min(0).max(1).default(0.1).describe('poisoning rate: poisoned / all training images'),
-  target: z.int().min(0).optional().describe("class that triggered images shall be taken for (default: the data set's)"),
+  target: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("class that triggered images shall be taken for (default: the data set's)"),
   defense: z.enum(names(defenses)).default('none').describe('how the model is trained'),
   preset: z.string().optional().describe("a named set of the defense's options (default: its first)"),
   model: z.enum(names(models)).default('wrn').describe('architecture'),
@@ -33,7 +37,12 @@ export const settings = z.strictObject({
   padding: z.int().min(0).default(4).describe('random crop: padding in pixels'),
   flip: z.boolean().optional().describe("mirror half of the images (default: the data set's)"),
   cutout: z.int().min(0).default(3).describe('side of the cutout in pixels, 0 for none'),
-  holdout: z.number().min(0).max(0.5).default(0.1).describe('share of an untrusted folder kept out of training, to measure agreement with its labels'),
+  holdout: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0.1)
+    .describe('share of an untrusted folder kept out of training, to measure agreement with its labels'),
   device: z.string().default('auto').describe("'auto', 'cpu' or 'cuda:N'"),
   precision: z.enum(['auto', 'fp32', 'bf16']).default('auto').describe('of convolutions in training'),
   threads: z.int().min(0).default(0).describe('0: as many as there are cores'),
@@ -64,12 +73,18 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
   const { presets } = defenses[plain.defense]
   const preset = plain.preset ?? (Object.keys(presets)[0] as string)
   if (!Object.hasOwn(presets, preset)) {
-    throw new UserError('usage', `Cannot use preset '${preset}' of defense '${plain.defense}': it has ${Object.keys(presets).join(', ')}`)
+    throw new UserError(
+      'usage',
+      `Cannot use preset '${preset}' of defense '${plain.defense}': it has ${Object.keys(presets).join(', ')}`,
+    )
   }
   for (const key of Object.keys(given)) {
     const kind = key.split('.')[0] as string
     if (key.includes('.') && !Object.hasOwn(kinds, kind)) {
-      throw new UserError('usage', `Cannot use '${key}' from ${source}: options belong to ${Object.keys(kinds).join(', ')}`)
+      throw new UserError(
+        'usage',
+        `Cannot use '${key}' from ${source}: options belong to ${Object.keys(kinds).join(', ')}`,
+      )
     }
   }
   const options = (kind: Kind) => {
@@ -86,7 +101,12 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
     target: plain.target ?? dataset.target,
     'learning-rate': plain['learning-rate'] ?? dataset.learningRate,
     flip: plain.flip ?? dataset.flip,
-    options: { dataset: options('dataset'), attack: options('attack'), defense: options('defense'), model: options('model') },
+    options: {
+      dataset: options('dataset'),
+      attack: options('attack'),
+      defense: options('defense'),
+      model: options('model'),
+    },
   }
 }
 
@@ -108,7 +128,10 @@ export function parseConfigFile(text: string, file: string): Record<string, unkn
     throw new UserError('usage', `Cannot read '${file}' as YAML: ${(error as Error).message.split('\n')[0]}`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UserError('usage', `Cannot use '${file}' as a configuration: expected names and values, one per line, as in 'epochs: 15'`)
+    throw new UserError(
+      'usage',
+      `Cannot use '${file}' as a configuration: expected names and values, one per line, as in 'epochs: 15'`,
+    )
   }
   return value as Record<string, unknown>
 }
@@ -124,9 +147,16 @@ export function parseFlag(text: string): unknown {
 }
 
 /** Names, defaults and descriptions of an entry's options, for help and listings. */
-export function describeOptions(schema: z.ZodObject, prefix = ''): { name: string; default: unknown; description: string; choices?: string[] }[] {
+export function describeOptions(
+  schema: z.ZodObject,
+  prefix = '',
+): { name: string; default: unknown; description: string; choices?: string[] }[] {
   return Object.entries(schema.shape as Record<string, z.ZodType>).map(([key, type]) => {
-    const json = z.toJSONSchema(type, { io: 'input', unrepresentable: 'any' }) as { default?: unknown; description?: string; enum?: string[] }
+    const json = z.toJSONSchema(type, { io: 'input', unrepresentable: 'any' }) as {
+      default?: unknown
+      description?: string
+      enum?: string[]
+    }
     return {
       name: prefix + kebab(key),
       default: json.default ?? null,
@@ -136,11 +166,17 @@ export function describeOptions(schema: z.ZodObject, prefix = ''): { name: strin
   })
 }
 
-function check<Schema extends z.ZodObject>(schema: Schema, values: object, source: string, prefix: string): z.output<Schema> {
+function check<Schema extends z.ZodObject>(
+  schema: Schema,
+  values: object,
+  source: string,
+  prefix: string,
+): z.output<Schema> {
   const result = schema.safeParse(values)
   if (result.success) return result.data
   const problems = result.error.issues.map((issue) => {
-    if (issue.code !== 'unrecognized_keys') return `'${prefix}${kebab(issue.path.join('.'))}': ${lowerFirst(issue.message)}`
+    if (issue.code !== 'unrecognized_keys')
+      return `'${prefix}${kebab(issue.path.join('.'))}': ${lowerFirst(issue.message)}`
     const known = Object.keys(schema.shape)
     return issue.keys.map((key) => `there is no '${prefix}${kebab(key)}'${didYouMean(key, known, prefix)}`).join('; ')
   })
@@ -148,9 +184,13 @@ function check<Schema extends z.ZodObject>(schema: Schema, values: object, sourc
 }
 
 function didYouMean(key: string, known: readonly string[], prefix: string): string {
-  const nearest = known.map((name) => ({ name, away: distance(key.toLowerCase(), name.toLowerCase()) })).sort((a, b) => a.away - b.away)[0]
+  const nearest = known
+    .map((name) => ({ name, away: distance(key.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.away - b.away)[0]
   if (nearest && nearest.away <= 3) return ` (did you mean '${prefix}${kebab(nearest.name)}'?)`
-  return known.length > 0 ? ` (there are ${known.map((name) => prefix + kebab(name)).join(', ')})` : ' (it has no options)'
+  return known.length > 0
+    ? ` (there are ${known.map((name) => prefix + kebab(name)).join(', ')})`
+    : ' (it has no options)'
 }
 
 /** Edits that turn one word into the other (Levenshtein 1966). */

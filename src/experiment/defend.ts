@@ -1,4 +1,4 @@
-import { type Defended, type DefenderView } from '../defenses/defense.ts'
+import type { Defended, DefenderView } from '../defenses/defense.ts'
 import { defenses } from '../defenses/index.ts'
 import type { Normalization } from '../nn/classifier.ts'
 import { schedules } from '../nn/schedule.ts'
@@ -24,7 +24,11 @@ export interface Surroundings {
 }
 
 /** Trains on untrusted images by the configured defense, which sees them and nothing else. */
-export async function defend(config: Config, images: ImageSet, around: Surroundings): Promise<Defended & { description: ModelDescription }> {
+export async function defend(
+  config: Config,
+  images: ImageSet,
+  around: Surroundings,
+): Promise<Defended & { description: ModelDescription }> {
   const { compute, random } = around
   const onDevice = loader(images, compute.device)
   const normalization = measureNormalization(images)
@@ -51,7 +55,7 @@ export async function defend(config: Config, images: ImageSet, around: Surroundi
         classes: images.classes,
         shape: images.shape,
         normalization: normalized ? normalization : null,
-        fit: (config.options.dataset['fit'] as ModelDescription['fit'] | undefined) ?? 'cover',
+        fit: (config.options.dataset.fit as ModelDescription['fit'] | undefined) ?? 'cover',
       }
       const model = buildModel(description, { random: random.fork(`weights ${name}`), compute })
       descriptions.set(model, description)
@@ -99,6 +103,9 @@ function measureNormalization({ pixels, shape, labels }: ImageSet): Normalizatio
   }
   const count = labels.length * area
   const mean = Array.from(sums, (sum) => sum / count / 255)
-  const deviation = Array.from(squares, (square, c) => Math.sqrt(Math.max(square / count - (255 * (mean[c] as number)) ** 2, 1)) / 255)
+  const deviation = Array.from(
+    squares,
+    (square, c) => Math.sqrt(Math.max(square / count - (255 * (mean[c] as number)) ** 2, 1)) / 255,
+  )
   return { mean, deviation }
 }

@@ -6,7 +6,11 @@ import { type Compute, describeMachine, planCompute, useThreads } from '../tenso
 import type { Config } from './config.ts'
 
 /** Settles device, precision and threads, and sets the threads. */
-export function settleCompute({ device, precision, threads }: Pick<Config, 'device' | 'precision' | 'threads'>): Compute {
+export function settleCompute({
+  device,
+  precision,
+  threads,
+}: Pick<Config, 'device' | 'precision' | 'threads'>): Compute {
   const compute = planCompute({ device, precision, threads })
   useThreads(compute.threads)
   return compute
@@ -26,7 +30,10 @@ export function packageVersion(): string {
 function commit(): string | null {
   try {
     const git = (...parameters: string[]) =>
-      execFileSync('git', ['-C', packageRoot(), ...parameters], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+      execFileSync('git', ['-C', packageRoot(), ...parameters], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }).trim()
     return git('rev-parse', '--short=12', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? '+' : '')
   } catch {
     return null

@@ -24,6 +24,11 @@ export async function evaluateModel(modelFile: string, config: Config, listener:
     const entry = attacks[config.attack] as unknown as AttackEntry
     const view = { random: new Random(config.seed).fork('attack'), train, target: config.target }
     const attack = await entry.craft(config.options.attack, view)
-    return { model: modelFile, dataset: config.dataset, attack: config.attack, ...(await evaluate(model, test, { attack, device: compute.device })) }
+    return {
+      model: modelFile,
+      dataset: config.dataset,
+      attack: config.attack,
+      ...(await evaluate(model, test, { attack, device: compute.device })),
+    }
   })
 }

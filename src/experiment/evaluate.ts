@@ -32,15 +32,29 @@ export interface Evaluation {
 }
 
 /** Measures a classifier on trusted test images. */
-export async function evaluate(model: Classifier, test: ImageSet, { attack, device }: { attack: Crafted; device: string }): Promise<Evaluation> {
+export async function evaluate(
+  model: Classifier,
+  test: ImageSet,
+  { attack, device }: { attack: Crafted; device: string },
+): Promise<Evaluation> {
   const clean = await classify(model, test, device)
   const right = shares(test.labels, (i) => clean[i] === test.labels[i])
-  const classes = test.classes.map((_, k) => shares(test.labels, (i) => clean[i] === k, (i) => test.labels[i] === k))
-  const largest = (labels: Int32Array) => Math.max(...test.classes.map((_, k) => shares(labels, (i) => labels[i] === k) ?? 0))
+  const classes = test.classes.map((_, k) =>
+    shares(
+      test.labels,
+      (i) => clean[i] === k,
+      (i) => test.labels[i] === k,
+    ),
+  )
+  const largest = (labels: Int32Array) =>
+    Math.max(...test.classes.map((_, k) => shares(labels, (i) => labels[i] === k) ?? 0))
 
-  const attacked = Int32Array.from(test.labels.keys()).filter((i) => attack.label(test.labels[i] as number) !== test.labels[i])
+  const attacked = Int32Array.from(test.labels.keys()).filter(
+    (i) => attack.label(test.labels[i] as number) !== test.labels[i],
+  )
   const truth = attacked.map((i) => test.labels[i] as number)
-  const taken = attacked.length > 0 ? await classify(model, triggered(subset(test, attacked), attack), device) : new Int32Array()
+  const taken =
+    attacked.length > 0 ? await classify(model, triggered(subset(test, attacked), attack), device) : new Int32Array()
   return {
     cleanAccuracy: right ?? 0,
     cleanAccuracyPerClass: classes,
@@ -87,7 +101,11 @@ async function classify(model: Classifier, set: ImageSet, device: string): Promi
   }
 }
 
-function shares(over: ArrayLike<number>, holds: (i: number) => boolean, counted: (i: number) => boolean = () => true): number | null {
+function shares(
+  over: ArrayLike<number>,
+  holds: (i: number) => boolean,
+  counted: (i: number) => boolean = () => true,
+): number | null {
   let count = 0
   let held = 0
   for (let i = 0; i < over.length; i++) {

@@ -23,26 +23,39 @@ export interface Truth {
  * Triggers and relabels a share of the images: round(rate·count) of them, drawn without replacement from the classes
  * the attack may touch. The same stream gives the same list.
  */
-export function poison(clean: ImageSet, attack: Crafted, { rate, random }: { rate: number; random: Random }): { set: ImageSet; truth: Truth } {
+export function poison(
+  clean: ImageSet,
+  attack: Crafted,
+  { rate, random }: { rate: number; random: Random },
+): { set: ImageSet; truth: Truth } {
   const count = clean.labels.length
   const wanted = Math.round(rate * count)
   const order = random.permutation(count)
   const eligible = attack.eligible ? order.filter((i) => attack.eligible?.(clean.labels[i] as number)) : order
   if (wanted > eligible.length) {
-    throw new UserError('usage', `Cannot poison ${wanted} of ${count} images: the attack has ${eligible.length} to choose from; lower the rate`)
+    throw new UserError(
+      'usage',
+      `Cannot poison ${wanted} of ${count} images: the attack has ${eligible.length} to choose from; lower the rate`,
+    )
   }
   const poisoned = eligible.slice(0, wanted).sort()
   const taken = new Set(poisoned)
-  const covers = order.filter((i) => !taken.has(i)).slice(0, Math.round((attack.cover?.share ?? 0) * count)).sort()
+  const covers = order
+    .filter((i) => !taken.has(i))
+    .slice(0, Math.round((attack.cover?.share ?? 0) * count))
+    .sort()
 
   const pixels = clean.pixels.slice()
-  const change = attack.poison ?? ((images: Tensor, indices: Int32Array) => attack.trigger(images, labelsAt(clean, indices)))
+  const change =
+    attack.poison ?? ((images: Tensor, indices: Int32Array) => attack.trigger(images, labelsAt(clean, indices)))
   rewrite(pixels, clean, poisoned, change)
   if (attack.cover) rewrite(pixels, clean, covers, attack.cover.apply)
   const labels = clean.labels.slice()
   for (const i of poisoned) labels[i] = attack.label(clean.labels[i] as number)
 
-  const hash = createHash('sha256').update(JSON.stringify([[...poisoned], [...covers]])).digest('hex')
+  const hash = createHash('sha256')
+    .update(JSON.stringify([[...poisoned], [...covers]]))
+    .digest('hex')
   const set = imageSet({ pixels, labels, names: clean.names, shape: clean.shape, classes: clean.classes })
   return { set, truth: { poisoned, covers, originalLabels: clean.labels, hash } }
 }
@@ -55,7 +68,12 @@ export function triggered(clean: ImageSet, attack: Crafted): ImageSet {
   return imageSet({ ...clean, pixels })
 }
 
-function rewrite(pixels: Uint8Array, clean: ImageSet, indices: Int32Array, change: (images: Tensor, indices: Int32Array) => Tensor): void {
+function rewrite(
+  pixels: Uint8Array,
+  clean: ImageSet,
+  indices: Int32Array,
+  change: (images: Tensor, indices: Int32Array) => Tensor,
+): void {
   const size = imageBytes(clean.shape)
   for (const part of slices(indices, 1000)) {
     scope(() => {

@@ -50,9 +50,15 @@ export function createRun(parent: string, kind: RunKind, config: Config): RunFol
 /** Opens a run's directory to go on with it. */
 export function openRun(path: string): RunFolder {
   const config = join(path, 'config.yaml')
-  if (!existsSync(config)) throw new UserError('usage', `Cannot resume '${path}': it is not a run's directory (it has no config.yaml)`)
+  if (!existsSync(config))
+    throw new UserError('usage', `Cannot resume '${path}': it is not a run's directory (it has no config.yaml)`)
   const kind = readFileSync(join(path, 'kind'), 'utf8').trim() as RunKind
-  return open(resolve(path), kind, resolveConfig(parseConfigFile(readFileSync(config, 'utf8'), config), `'${config}'`), false)
+  return open(
+    resolve(path),
+    kind,
+    resolveConfig(parseConfigFile(readFileSync(config, 'utf8'), config), `'${config}'`),
+    false,
+  )
 }
 
 function open(path: string, kind: RunKind, config: Config, fresh: boolean): RunFolder {
@@ -83,7 +89,11 @@ function cutTornLine(path: string): void {
 export function writeRecord(results: string, folder: RunFolder, result: { readonly run: string }): string {
   mkdirSync(results, { recursive: true })
   const { data: _, ...config } = flattenConfig(folder.config)
-  const record = { result: { ...result, run: basename(result.run) }, config, metrics: readMetrics(folder.file('metrics.jsonl')) }
+  const record = {
+    result: { ...result, run: basename(result.run) },
+    config,
+    metrics: readMetrics(folder.file('metrics.jsonl')),
+  }
   const path = recordPath(results, folder.config)
   writeAtomically(path, `${JSON.stringify(record, null, 1)}\n`)
   return path
@@ -97,7 +107,9 @@ export function recordPath(results: string, config: Config): string {
 }
 
 /** A line per run under `parent`, oldest first. */
-export function listRuns(parent: string): { run: string; kind: RunKind; state: 'finished' | 'unfinished'; result: unknown }[] {
+export function listRuns(
+  parent: string,
+): { run: string; kind: RunKind; state: 'finished' | 'unfinished'; result: unknown }[] {
   if (!existsSync(parent)) return []
   return readdirSync(parent, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && existsSync(join(parent, entry.name, 'config.yaml')))
@@ -115,7 +127,7 @@ export function listRuns(parent: string): { run: string; kind: RunKind; state: '
 export function readMetrics(path: string): Record<string, unknown>[] {
   const last = new Map<string, Record<string, unknown>>()
   for (const line of readJsonLines(path) as Record<string, unknown>[]) {
-    last.set(JSON.stringify([line['stage'], line['trace'], line['epoch']]), line)
+    last.set(JSON.stringify([line.stage, line.trace, line.epoch]), line)
   }
   return [...last.values()]
 }

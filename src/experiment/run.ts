@@ -33,14 +33,21 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
 
   return arena(async () => {
     const { train, test } = await loadDataset(config, listener)
-    if (!test) throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images ('train' does without)`)
+    if (!test)
+      throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images ('train' does without)`)
     if (config.target >= train.classes.length) {
-      throw new UserError('usage', `Cannot aim at class ${config.target}: there are ${train.classes.length} classes, from 0 on`)
+      throw new UserError(
+        'usage',
+        `Cannot aim at class ${config.target}: there are ${train.classes.length} classes, from 0 on`,
+      )
     }
     const entry = attacks[config.attack] as unknown as AttackEntry
     const view = { random: random.fork('attack'), train, target: config.target }
     const attack: Crafted = await entry.craft(config.options.attack, view)
-    const poisoned = poison(train, attack, { rate: entry.labels === 'none' ? 0 : config.rate, random: random.fork('poison') })
+    const poisoned = poison(train, attack, {
+      rate: entry.labels === 'none' ? 0 : config.rate,
+      random: random.fork('poison'),
+    })
     const trigger = identify(config)
     folder.writeJson('truth.json', { trigger, hash: poisoned.truth.hash, ...lists(poisoned.truth) })
     await writePreview(folder.file('preview.png'), test, attack)
@@ -65,7 +72,13 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
     if (suspicion) writeSuspects(folder.file('suspects.csv'), poisoned.set, suspicion)
 
     const result = {
-      ...{ run: folder.path, dataset: config.dataset, attack: config.attack, defense: config.defense, preset: config.preset },
+      ...{
+        run: folder.path,
+        dataset: config.dataset,
+        attack: config.attack,
+        defense: config.defense,
+        preset: config.preset,
+      },
       ...{ model: config.model, epochs: config.epochs, seed: config.seed, rate: config.rate, target: config.target },
       ...evaluation,
       suspicion: suspicion ? evaluateSuspicion(suspicion, poisoned.truth, poisoned.set.labels) : null,
@@ -89,11 +102,19 @@ export function loadDataset(config: Config, listener: Listener) {
 
 /** A trigger's identity: what determines it, and nothing else. */
 function identify({ attack, options, seed, target }: Config): string {
-  return createHash('sha256').update(JSON.stringify([attack, options.attack, seed, target])).digest('hex')
+  return createHash('sha256')
+    .update(JSON.stringify([attack, options.attack, seed, target]))
+    .digest('hex')
 }
 
 /** Writes the run's circumstances; where they were written before, the data must be the same. */
-export function rememberEnvironment(folder: RunFolder, train: ImageSet, test: ImageSet | null, compute: Compute, say: (line: string) => void) {
+export function rememberEnvironment(
+  folder: RunFolder,
+  train: ImageSet,
+  test: ImageSet | null,
+  compute: Compute,
+  say: (line: string) => void,
+) {
   const environment = { ...describeEnvironment(compute), trainHash: train.hash, testHash: test?.hash ?? null }
   const before = folder.readJson('environment.json') as typeof environment | undefined
   if (before && (before.trainHash !== environment.trainHash || before.testHash !== environment.testHash)) {
@@ -106,7 +127,11 @@ export function rememberEnvironment(folder: RunFolder, train: ImageSet, test: Im
 }
 
 function lists({ poisoned, covers, originalLabels }: Truth) {
-  return { poisoned: [...poisoned], covers: [...covers], originalLabels: Array.from(poisoned, (i) => originalLabels[i]) }
+  return {
+    poisoned: [...poisoned],
+    covers: [...covers],
+    originalLabels: Array.from(poisoned, (i) => originalLabels[i]),
+  }
 }
 
 /** How a number that a defense gives every image differs between poisoned and clean ones; the low ones are the suspicious. */
@@ -117,6 +142,11 @@ function compareWithTruth(trace: string, epoch: number, values: Float32Array, tr
   const area = auroc(values, (i) => poisoned.has(i))
   return {
     ...{ trace, epoch, auroc: area === null ? null : 1 - area },
-    ...{ poisonedMean: mean(ofPoison), poisonedMedian: median(ofPoison), cleanMean: mean(ofClean), cleanMedian: median(ofClean) },
+    ...{
+      poisonedMean: mean(ofPoison),
+      poisonedMedian: median(ofPoison),
+      cleanMean: mean(ofClean),
+      cleanMedian: median(ofClean),
+    },
   }
 }

@@ -25,17 +25,24 @@ export interface ModelDescription {
   readonly fit: 'cover' | 'contain' | 'stretch'
 }
 
-const description = z.object({
-  model: z.enum(Object.keys(models) as [ModelName, ...ModelName[]]),
-  options: z.record(z.string(), z.unknown()),
-  classes: z.array(z.string()).min(1).max(1_000_000),
-  shape: z.tuple([z.int().min(1).max(16), z.int().min(1).max(4096), z.int().min(1).max(4096)]),
-  normalization: z.object({ mean: z.array(z.number()), deviation: z.array(z.number()) }).nullable(),
-  fit: z.enum(['cover', 'contain', 'stretch']),
-})
+const description = z
+  .object({
+    model: z.enum(Object.keys(models) as [ModelName, ...ModelName[]]),
+    options: z.record(z.string(), z.unknown()),
+    classes: z.array(z.string()).min(1).max(1_000_000),
+    shape: z.tuple([z.int().min(1).max(16), z.int().min(1).max(4096), z.int().min(1).max(4096)]),
+    normalization: z.object({ mean: z.array(z.number()), deviation: z.array(z.number()) }).nullable(),
+    fit: z.enum(['cover', 'contain', 'stretch']),
+  })
+  .refine(({ shape, normalization: n }) => !n || (n.mean.length === shape[0] && n.deviation.length === shape[0]), {
+    message: 'its normalization does not have a value for each channel',
+  })
 
 /** A network of this description with fresh weights, on the device of `compute`. */
-export function buildModel(of: ModelDescription, { random, compute }: { random: Random; compute: Compute }): Classifier {
+export function buildModel(
+  of: ModelDescription,
+  { random, compute }: { random: Random; compute: Compute },
+): Classifier {
   const entry = models[of.model]
   const context = { random, compute, classes: of.classes.length, shape: of.shape, normalization: of.normalization }
   return moveTo(entry.build(entry.options.parse(of.options), context), compute.device)
@@ -46,7 +53,10 @@ export function saveModel(path: string, model: Classifier, of: ModelDescription)
   const { tensors } = stateOf(model)
   for (const [name, tensor] of Object.entries(tensors)) {
     if (!Number.isFinite(noGrad(() => tensor.sum().item()))) {
-      throw new UserError('diverged', `Cannot save the model: '${name}' has values that are not numbers; try a lower learning rate`)
+      throw new UserError(
+        'diverged',
+        `Cannot save the model: '${name}' has values that are not numbers; try a lower learning rate`,
+      )
     }
   }
   const chunks = pack(tensors, { format: 'deconfound model 1', description: JSON.stringify(of) })
@@ -60,7 +70,11 @@ export function saveModel(path: string, model: Classifier, of: ModelDescription)
 export function loadModel(path: string, compute: Compute): { model: Classifier; description: ModelDescription } {
   const { tensors, metadata } = unpack(readBytes(path), path)
   const parsed = description.safeParse(parseJson(metadata.get('description'), path))
-  if (!parsed.success) throw new UserError('data', `Cannot use '${path}' as a model: ${parsed.error.issues[0]?.message}`)
+  if (!parsed.success)
+    throw new UserError('data', `Cannot use '${path}' as a model: ${parsed.error.issues[0]?.message}`)
+  const options = models[parsed.data.model].options.safeParse(parsed.data.options)
+  if (!options.success)
+    throw new UserError('data', `Cannot use '${path}' as a model: ${options.error.issues[0]?.message}`)
   const model = buildModel(parsed.data, { random: new Random(0), compute })
   restoreTensors(stateOf(model).tensors, tensors, path)
   return { model, description: parsed.data }

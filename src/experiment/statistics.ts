@@ -2,8 +2,14 @@
  * Area under the receiver operating characteristic: the chance that a positive scores above a negative, ties counting
  * half (Mann and Whitney 1947). Null where one side is empty.
  */
-export function auroc(scores: Float32Array, positive: (i: number) => boolean, counted: (i: number) => boolean = () => true): number | null {
-  const order = Array.from(scores.keys()).filter(counted).sort((a, b) => (scores[a] as number) - (scores[b] as number))
+export function auroc(
+  scores: Float32Array,
+  positive: (i: number) => boolean,
+  counted: (i: number) => boolean = () => true,
+): number | null {
+  const order = Array.from(scores.keys())
+    .filter(counted)
+    .sort((a, b) => (scores[a] as number) - (scores[b] as number))
   let positives = 0
   let ranks = 0
   for (let i = 0; i < order.length; ) {
@@ -24,7 +30,9 @@ export function median(values: readonly number[]): number | null {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
   if (sorted.length === 0) return null
-  return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
+  return sorted.length % 2 === 1
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
 }
 
 export function mean(values: readonly number[]): number | null {

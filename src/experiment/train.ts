@@ -3,8 +3,8 @@ import { UserError } from '../errors.ts'
 import { writeSuspects } from '../report/suspects.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
-import { type ImageSet, subset } from '../training/images.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
+import { type ImageSet, subset } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { predict } from '../training/predict.ts'
 import type { Config } from './config.ts'
@@ -28,7 +28,8 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
   return arena(async () => {
     const { train: given, problems } = await loadDataset(config, listener)
     for (const { file, reason } of problems) listener.say(`skipped ${file}: ${reason}`)
-    if (problems.length > 0) listener.say(`${problems.length} files were skipped, ${given.labels.length} images are used`)
+    if (problems.length > 0)
+      listener.say(`${problems.length} files were skipped, ${given.labels.length} images are used`)
     const environment = rememberEnvironment(folder, given, null, compute, listener.say)
     const { kept, heldOut } = holdOut(given, config, random.fork('holdout'))
 
@@ -55,7 +56,13 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
     }
 
     const result = {
-      ...{ run: folder.path, data: config.data ?? null, defense: config.defense, preset: config.preset, model: config.model },
+      ...{
+        run: folder.path,
+        data: config.data ?? null,
+        defense: config.defense,
+        preset: config.preset,
+        model: config.model,
+      },
       ...{ epochs: config.epochs, seed: config.seed, classes: given.classes, trainingImages: kept.labels.length },
       ...{ skippedFiles: problems, heldOutImages: heldOut?.labels.length ?? 0 },
       /** share of held-out images, labels untrusted, that the model labels as they came */
@@ -74,8 +81,14 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
 
 export type TrainingResult = Awaited<ReturnType<typeof runTraining>>
 
+/** The settings for a person's own folder: by CBD's fast preset, unless they choose a defense. */
+export function trainingSettings(data: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const defaults = given.defense === undefined ? { defense: 'cbd', preset: 'balanced' } : {}
+  return { dataset: detectDataset(data), ...defaults, ...given, data, attack: 'none' }
+}
+
 /** The catalogue's name for what lies at `data`: CIFAR batches, or else class folders. */
-export function detectDataset(data: string): 'cifar10' | 'image-folder' {
+function detectDataset(data: string): 'cifar10' | 'image-folder' {
   const isFolder = existsSync(data) && statSync(data).isDirectory()
   return isFolder && readdirSync(data).some((name) => /^data_batch_1(\.bin)?$/.test(name)) ? 'cifar10' : 'image-folder'
 }

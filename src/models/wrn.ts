@@ -22,12 +22,20 @@ export const wrn = defineModel({
     width: z.number().positive().default(1).describe('widening factor k'),
   }),
   build({ depth, width }, context) {
-    if ((depth - 4) % 6 !== 0) throw new UserError('usage', `Cannot build WRN-${depth}: the depth must be 4 more than a multiple of 6 (10, 16, 22, 28, 40)`)
+    if ((depth - 4) % 6 !== 0)
+      throw new UserError(
+        'usage',
+        `Cannot build WRN-${depth}: the depth must be 4 more than a multiple of 6 (10, 16, 22, 28, 40)`,
+      )
     return build((depth - 4) / 6, width, context)
   },
 })
 
-function build(blocks: number, width: number, { random, compute, classes, shape, normalization: pixels }: ModelContext): Classifier {
+function build(
+  blocks: number,
+  width: number,
+  { random, compute, classes, shape, normalization: pixels }: ModelContext,
+): Classifier {
   const widths = [16, 32, 64].map((channels) => Math.round(channels * width))
   const last = widths[2] as number
   const stem = conv(random, { from: shape[0], to: 16, kernel: 3 })

@@ -9,7 +9,10 @@ export interface Conv extends Module {
 }
 
 /** A convolution without bias; weight [out, in, kernel, kernel], normal with variance 2 / (out·kernel²) (He 2015, fan out). */
-export function conv(random: Random, { from, to, kernel, stride = 1 }: { from: number; to: number; kernel: number; stride?: number }): Conv {
+export function conv(
+  random: Random,
+  { from, to, kernel, stride = 1 }: { from: number; to: number; kernel: number; stride?: number },
+): Conv {
   const deviation = Math.sqrt(2 / (to * kernel * kernel))
   const weight = parameter(random.normalTensor([to, from, kernel, kernel], 0, deviation).to({ channelsLast: true }))
   const padding = (kernel - 1) / 2

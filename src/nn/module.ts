@@ -26,7 +26,9 @@ export type Mode = 'train' | 'eval'
 export function join(parts: Readonly<Record<string, Module>>): Module {
   const prefixed = (kind: keyof Module) =>
     Object.fromEntries(
-      Object.entries(parts).flatMap(([name, part]) => Object.entries(part[kind]).map(([key, tensor]) => [`${name}.${key}`, tensor])),
+      Object.entries(parts).flatMap(([name, part]) =>
+        Object.entries(part[kind]).map(([key, tensor]) => [`${name}.${key}`, tensor]),
+      ),
     )
   return { parameters: prefixed('parameters'), buffers: prefixed('buffers') }
 }

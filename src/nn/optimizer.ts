@@ -23,7 +23,10 @@ export function optimizer(
     step(loss, rate) {
       const value = loss.item()
       if (!Number.isFinite(value)) {
-        throw new UserError('diverged', `Training diverged: the loss is ${value} at a learning rate of ${rate}; try a lower one`)
+        throw new UserError(
+          'diverged',
+          `Training diverged: the loss is ${value} at a learning rate of ${rate}; try a lower one`,
+        )
       }
       scope(() => {
         clearGradients(parameters)

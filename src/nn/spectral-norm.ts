@@ -11,8 +11,8 @@ const linearly = operator('linear')
  * iteration per training forward: u ← Wv/‖·‖, v ← Wᵀu/‖·‖, σ = uᵀWv.
  */
 export function spectralNorm(random: Random, layer: Linear) {
-  const weight = layer.parameters['weight'] as Tensor
-  const bias = layer.parameters['bias'] as Tensor
+  const weight = layer.parameters.weight as Tensor
+  const bias = layer.parameters.bias as Tensor
   const u = keep(normalized(random.normalTensor([weight.size(0)])))
   const v = keep(normalized(random.normalTensor([weight.size(1)])))
   return {

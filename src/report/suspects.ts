@@ -8,7 +8,13 @@ export function writeSuspects(path: string, images: ImageSet, { score, threshold
   const rows = order.map((i, rank) => {
     const value = score[i] as number
     const label = images.classes[images.labels[i] as number] as string
-    return [rank + 1, value > threshold ? 'yes' : 'no', value.toFixed(4), cell(label), cell(images.names[i] as string)].join(',')
+    return [
+      rank + 1,
+      value > threshold ? 'yes' : 'no',
+      value.toFixed(4),
+      cell(label),
+      cell(images.names[i] as string),
+    ].join(',')
   })
   writeAtomically(path, `rank,suspect,score,label,file\n${rows.join('\n')}\n`)
 }

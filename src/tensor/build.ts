@@ -22,14 +22,18 @@ export function packageRoot(): string {
   return folder
 }
 
-const cacheRoot = () => join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'deconfound', 'addon')
+const cacheRoot = () => join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'deconfound', 'addon')
 
 /** The compiled addon's path; builds it when it is not there. `say` hears what is being done. */
 export async function buildAddon(say: (line: string) => void): Promise<string> {
   const known = rememberedAddon()
   if (known) return known
   const libtorch = findLibtorch()
-  const addon = join(cacheRoot(), `libtorch-${libtorch.version}-${digest(sourceDigest() + JSON.stringify(libtorch))}`, 'deconfound.node')
+  const addon = join(
+    cacheRoot(),
+    `libtorch-${libtorch.version}-${digest(sourceDigest() + JSON.stringify(libtorch))}`,
+    'deconfound.node',
+  )
   if (!existsSync(addon)) {
     say(`Compiling the addon against libtorch ${libtorch.version} from ${libtorch.origin} (once, under a minute)`)
     await compile(libtorch, addon)
@@ -54,17 +58,24 @@ function remember(addon: string, { lib }: Libtorch): void {
   writeFileSync(memoryFile(), JSON.stringify({ addon, library, changed: statSync(library).mtimeMs }))
 }
 
-const memoryFile = () => join(cacheRoot(), `found-${digest(sourceDigest() + process.env['LIBTORCH'] + process.env['PATH'])}.json`)
+const memoryFile = () =>
+  join(cacheRoot(), `found-${digest(sourceDigest() + process.env.LIBTORCH + process.env.PATH)}.json`)
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16)
 
 function sources(): string[] {
   const folder = join(packageRoot(), 'native')
-  return readdirSync(folder).sort().map((name) => join(folder, name))
+  return readdirSync(folder)
+    .sort()
+    .map((name) => join(folder, name))
 }
 
 function sourceDigest(): string {
-  return digest(sources().map((file) => readFileSync(file, 'utf8')).join('\0'))
+  return digest(
+    sources()
+      .map((file) => readFileSync(file, 'utf8'))
+      .join('\0'),
+  )
 }
 
 async function compile(libtorch: Libtorch, addon: string): Promise<void> {
@@ -72,13 +83,20 @@ async function compile(libtorch: Libtorch, addon: string): Promise<void> {
   const work = `${folder}.${process.pid}`
   mkdirSync(work, { recursive: true })
   try {
-    const compiler = process.env['CXX'] || 'c++'
+    const compiler = process.env.CXX || 'c++'
     const [major, minor] = libtorch.version.split('.').map(Number) as [number, number]
     const napi = (createRequire(import.meta.url)('node-api-headers') as { include_dir: string }).include_dir
     const cudaHeaders = libtorch.cuda ? findCudaHeaders(libtorch) : undefined
     const flags = [
       `-std=${major > 2 || (major === 2 && minor >= 13) ? 'c++20' : 'c++17'}`,
-      ...['-O2', '-fPIC', '-fvisibility=hidden', '-w', '-DNAPI_VERSION=8', `-D_GLIBCXX_USE_CXX11_ABI=${libtorch.cxx11Abi}`],
+      ...[
+        '-O2',
+        '-fPIC',
+        '-fvisibility=hidden',
+        '-w',
+        '-DNAPI_VERSION=8',
+        `-D_GLIBCXX_USE_CXX11_ABI=${libtorch.cxx11Abi}`,
+      ],
       ...(cudaHeaders ? ['-DDECONFOUND_CUDA', `-isystem${cudaHeaders}`] : []),
       ...[napi, ...libtorch.include].map((path) => `-isystem${path}`),
     ]
@@ -86,7 +104,8 @@ async function compile(libtorch: Libtorch, addon: string): Promise<void> {
     const objects = units.map((_, i) => join(work, `${i}.o`))
     const queue = units.map((unit, i) => [unit, objects[i] as string] as const)
     const worker = async () => {
-      for (let job = queue.shift(); job; job = queue.shift()) await execute(compiler, [...flags, '-c', job[0], '-o', job[1]])
+      for (let job = queue.shift(); job; job = queue.shift())
+        await execute(compiler, [...flags, '-c', job[0], '-o', job[1]])
     }
     await Promise.all(Array.from({ length: Math.min(availableParallelism(), units.length) }, worker))
     const built = join(work, 'deconfound.node')
@@ -103,8 +122,10 @@ async function compile(libtorch: Libtorch, addon: string): Promise<void> {
 
 function findCudaHeaders(libtorch: Libtorch): string | undefined {
   const packages = join(libtorch.lib, '../../nvidia')
-  const places = [process.env['CUDA_HOME'], '/usr/local/cuda', join(packages, 'cu13'), join(packages, 'cuda_runtime')]
-  return places.map((place) => place && join(place, 'include')).find((path) => path && existsSync(join(path, 'cuda_runtime_api.h')))
+  const places = [process.env.CUDA_HOME, '/usr/local/cuda', join(packages, 'cu13'), join(packages, 'cuda_runtime')]
+  return places
+    .map((place) => place && join(place, 'include'))
+    .find((path) => path && existsSync(join(path, 'cuda_runtime_api.h')))
 }
 
 function execute(command: string, parameters: string[]): Promise<void> {
@@ -114,7 +135,11 @@ function execute(command: string, parameters: string[]): Promise<void> {
       const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
       const reason = missing
         ? `there is no compiler '${command}'. On Debian: apt-get install g++. Elsewhere set CXX to a C++ compiler`
-        : stderr.split('\n').filter((line) => /error|cannot/.test(line)).slice(0, 5).join('\n') || error.message
+        : stderr
+            .split('\n')
+            .filter((line) => /error|cannot/.test(line))
+            .slice(0, 5)
+            .join('\n') || error.message
       reject(new UserError('usage', `Cannot compile the addon: ${reason}`))
     })
   })

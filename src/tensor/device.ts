@@ -17,11 +17,16 @@ export interface Compute {
 /** Settles `auto`: the first GPU if there is one; bf16 where the hardware multiplies it; all cores. */
 export function planCompute(wish: { device: string; precision: Precision | 'auto'; threads: number }): Compute {
   const gpus = native().cudaDevices()
-  const device = wish.device === 'auto' ? (gpus > 0 ? 'cuda:0' : 'cpu') : wish.device === 'cuda' ? 'cuda:0' : wish.device
+  const device =
+    wish.device === 'auto' ? (gpus > 0 ? 'cuda:0' : 'cpu') : wish.device === 'cuda' ? 'cuda:0' : wish.device
   const gpu = /^cuda:(\d+)$/.exec(device)
-  if (!gpu && device !== 'cpu') throw new UserError('usage', `Cannot use device '${device}': it is 'auto', 'cpu' or 'cuda:N'`)
+  if (!gpu && device !== 'cpu')
+    throw new UserError('usage', `Cannot use device '${device}': it is 'auto', 'cpu' or 'cuda:N'`)
   if (gpu && Number(gpu[1]) >= gpus) {
-    throw new UserError('usage', `Cannot use device '${device}': this libtorch sees ${gpus} GPUs ('deconfound doctor' tells more)`)
+    throw new UserError(
+      'usage',
+      `Cannot use device '${device}': this libtorch sees ${gpus} GPUs ('deconfound doctor' tells more)`,
+    )
   }
   const precision = wish.precision === 'auto' ? (hasFastBf16(device) ? 'bf16' : 'fp32') : wish.precision
   return { device, precision, threads: wish.threads || availableParallelism() }

@@ -21,7 +21,9 @@ const libraryFolders = ['lib', 'lib64', 'lib/x86_64-linux-gnu', 'lib/aarch64-lin
 export function libtorchAt(root: string, origin: string): Libtorch | undefined {
   const include = join(root, 'include')
   const api = join(include, 'torch/csrc/api/include')
-  const lib = libraryFolders.map((folder) => join(root, folder)).find((folder) => existsSync(join(folder, 'libtorch_cpu.so')))
+  const lib = libraryFolders
+    .map((folder) => join(root, folder))
+    .find((folder) => existsSync(join(folder, 'libtorch_cpu.so')))
   if (!lib || !existsSync(join(api, 'torch/version.h'))) return undefined
   const headers = [join(api, 'torch/version.h'), join(include, 'torch/headeronly/version.h')].filter(existsSync)
   const text = headers.map((file) => readFileSync(file, 'utf8')).join('\n')
@@ -42,11 +44,14 @@ export function libtorchAt(root: string, origin: string): Libtorch | undefined {
 
 /** Looks in the order `LIBTORCH`, a Python that has PyTorch, the system. */
 export function findLibtorch(): Libtorch {
-  const named = process.env['LIBTORCH']
+  const named = process.env.LIBTORCH
   if (named) {
     const found = libtorchAt(named, 'LIBTORCH')
     if (found) return found
-    throw new UserError('usage', `Cannot use LIBTORCH='${named}': no libtorch with headers lies there (expected include/ and lib/)`)
+    throw new UserError(
+      'usage',
+      `Cannot use LIBTORCH='${named}': no libtorch with headers lies there (expected include/ and lib/)`,
+    )
   }
   for (const python of pythons()) {
     const root = torchFolder(python)
@@ -66,12 +71,13 @@ export function findLibtorch(): Libtorch {
 
 /** Every python3 on the path, and the system's, which a version manager may shadow. */
 function pythons(): string[] {
-  const onPath = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'python3'))
+  const onPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'python3'))
   return [...new Set([...onPath, '/usr/bin/python3'])].filter(existsSync)
 }
 
 function torchFolder(python: string): string | undefined {
-  const code = 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")'
+  const code =
+    'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")'
   try {
     const output = execFileSync(python, ['-c', code], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
     return output.trim() || undefined

@@ -55,9 +55,15 @@ function load(): Native {
     // A child compiles, because loading is synchronous and compiling is not; its words go to standard error.
     const script = join(packageRoot(), 'scripts/build-addon.js')
     const { status } = spawnSync(process.execPath, [script], { stdio: ['ignore', 2, 'inherit'] })
-    if (status !== 0) throw new UserError('usage', 'Cannot load libtorch: its addon was not built, for the reason above')
+    if (status !== 0)
+      throw new UserError('usage', 'Cannot load libtorch: its addon was not built, for the reason above')
     addon = rememberedAddon()
   }
   if (!addon) throw new Error('The addon was built and is not there')
-  return require(addon) as Native
+  try {
+    return require(addon) as Native
+  } catch (error) {
+    const remedy = "'deconfound doctor' tells which libtorch is meant; LIBTORCH chooses another"
+    throw new UserError('usage', `Cannot load libtorch: ${(error as Error).message.split('\n')[0]}; ${remedy}`)
+  }
 }

@@ -24,7 +24,9 @@ describe('scope', () => {
   it('frees everything made inside', () => {
     const left = leftBy(() =>
       scope(() => {
-        zeros([3]).add(1).mul(zeros([3]))
+        zeros([3])
+          .add(1)
+          .mul(zeros([3]))
       }),
     )
     expect(left).toBe(0)

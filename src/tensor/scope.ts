@@ -99,5 +99,6 @@ function visit(value: unknown, found: (value: Scoped) => void): void {
   if (typeof value !== 'object' || value === null) return
   if ('free' in value && 'abandon' in value) found(value as Scoped)
   else if (Array.isArray(value)) for (const each of value) visit(each, found)
-  else if (Object.getPrototypeOf(value) === Object.prototype) for (const each of Object.values(value)) visit(each, found)
+  else if (Object.getPrototypeOf(value) === Object.prototype)
+    for (const each of Object.values(value)) visit(each, found)
 }

@@ -70,7 +70,10 @@ describe('a tensor', () => {
       expect(grid.transpose(0, 1).numbers()).toEqual([0, 3, 1, 4, 2, 5])
       expect(grid.narrow(1, 1, 2).numbers()).toEqual([1, 2, 4, 5])
       expect(grid.select(0, 1).numbers()).toEqual([3, 4, 5])
-      const image = tensor(Float32Array.from({ length: 24 }, (_, i) => i), [1, 2, 3, 4])
+      const image = tensor(
+        Float32Array.from({ length: 24 }, (_, i) => i),
+        [1, 2, 3, 4],
+      )
       expect(image.contiguous('channelsLast').data()).toEqual(image.data())
     })
   })
@@ -125,14 +128,18 @@ describe('an error', () => {
   it('has no trace of C++ in it', () => {
     scope(() => {
       const a = zeros([2, 3])
-      expect(() => a.matmul(a)).toThrow(expect.objectContaining({ message: expect.not.stringMatching(/frame #|\.cpp/) }))
+      expect(() => a.matmul(a)).toThrow(
+        expect.objectContaining({ message: expect.not.stringMatching(/frame #|\.cpp/) }),
+      )
     })
   })
 
   it('says which argument is missing, and when there are too many', () => {
     scope(() => {
       const a = zeros([2, 3])
-      expect(() => operator('narrow')(a, 0)).toThrow("Cannot compute narrow of float [2, 3]: argument 'start' is missing")
+      expect(() => operator('narrow')(a, 0)).toThrow(
+        "Cannot compute narrow of float [2, 3]: argument 'start' is missing",
+      )
       expect(() => operator('relu')(a, 1, 2)).toThrow(/relu.*at most 1 arguments/)
     })
   })
@@ -252,7 +259,8 @@ describe('gradients', () => {
 
 describe('conversion', () => {
   it('rounds, cuts off and promotes as libtorch does', () => {
-    const convert = (values: number[], dtype: DType) => scope(() => tensor(values, [values.length]).to({ dtype }).numbers())
+    const convert = (values: number[], dtype: DType) =>
+      scope(() => tensor(values, [values.length]).to({ dtype }).numbers())
     expect(convert([0, 254.9, 3.5], 'uint8')).toEqual([0, 254, 3])
     expect(convert([-1.9, 1.9], 'int64')).toEqual([-1, 1])
     expect(convert([0, 2, -1], 'bool')).toEqual([0, 1, 1])

@@ -4,9 +4,23 @@ import { enter, keep, type Scoped } from './scope.ts'
 // This file is longer than most: it is the list of operators the project uses, a line or two each.
 
 /** Element types, with libtorch's numbers for them. */
-const dtypeCodes = { uint8: 0, int8: 1, int16: 2, int32: 3, int64: 4, float16: 5, float32: 6, float64: 7, bool: 11, bfloat16: 15 } as const
+const dtypeCodes = {
+  uint8: 0,
+  int8: 1,
+  int16: 2,
+  int32: 3,
+  int64: 4,
+  float16: 5,
+  float32: 6,
+  float64: 7,
+  bool: 11,
+  bfloat16: 15,
+} as const
 export type DType = keyof typeof dtypeCodes
-const dtypeNames = Object.fromEntries(Object.entries(dtypeCodes).map(([name, code]) => [code, name])) as Record<number, DType>
+const dtypeNames = Object.fromEntries(Object.entries(dtypeCodes).map(([name, code]) => [code, name])) as Record<
+  number,
+  DType
+>
 
 const memoryFormats = { contiguous: 0, channelsLast: 2 } as const
 const reductions = { none: 0, mean: 1, sum: 2 } as const
@@ -356,7 +370,8 @@ export function operator<Result = Tensor>(name: string): (...parameters: Argumen
     const result = native().call(id, ...(parameters as NativeArgument[]))
     if (typeof result === 'number' && result === parameters[0]) return undefined as Result
     if (typeof result === 'number') return Tensor.wrap(result) as Result
-    if (Array.isArray(result)) return result.map((each) => (typeof each === 'number' ? Tensor.wrap(each) : each)) as Result
+    if (Array.isArray(result))
+      return result.map((each) => (typeof each === 'number' ? Tensor.wrap(each) : each)) as Result
     return result as Result
   }
 }
@@ -512,12 +527,19 @@ export function parameter(value: Tensor): Tensor {
 
 /** The gradient of a scalar with respect to each input, leaving the leaves' own gradients alone. */
 export function gradients(output: Tensor, inputs: readonly Tensor[]): Tensor[] {
-  return native().gradients(output.handle, inputs.map((input) => input.handle)).map((handle) => Tensor.wrap(handle as Handle))
+  return native()
+    .gradients(
+      output.handle,
+      inputs.map((input) => input.handle),
+    )
+    .map((handle) => Tensor.wrap(handle as Handle))
 }
 
 /** The accumulated gradients of leaves, null where there is none. */
 export function gradientsOf(leaves: readonly Tensor[]): (Tensor | null)[] {
-  return native().gradientsOf(leaves.map((leaf) => leaf.handle)).map((handle) => (handle === null ? null : Tensor.wrap(handle)))
+  return native()
+    .gradientsOf(leaves.map((leaf) => leaf.handle))
+    .map((handle) => (handle === null ? null : Tensor.wrap(handle)))
 }
 
 export function clearGradients(leaves: readonly Tensor[]): void {

@@ -22,7 +22,12 @@ export interface Draws {
 const drawsPerSample = 5
 
 /** The draws of one epoch: a function of the stream (seed and epoch) and the sample's number alone. */
-export function drawAugmentation(random: Random, augmentation: Augmentation, count: number, size: readonly [number, number]): Draws {
+export function drawAugmentation(
+  random: Random,
+  augmentation: Augmentation,
+  count: number,
+  size: readonly [number, number],
+): Draws {
   const { padding, flip, cutout } = augmentation
   const table = new Int16Array(count * drawsPerSample)
   for (let i = 0; i < table.length; i += drawsPerSample) {

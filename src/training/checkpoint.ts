@@ -30,6 +30,7 @@ export interface Checkpoints {
 export function checkpointFolder(folder: string, warn: (message: string) => void): Checkpoints {
   const current = (stage: string) => join(folder, `${stage}.safetensors`)
   const previous = (stage: string) => join(folder, `${stage}.previous.safetensors`)
+  const damaged = (stage: string) => join(folder, `${stage}.damaged.safetensors`)
   return {
     save(stage, state, position) {
       mkdirSync(folder, { recursive: true })
@@ -50,6 +51,7 @@ export function checkpointFolder(folder: string, warn: (message: string) => void
         } catch (error) {
           if (!(error instanceof UserError)) throw error
           warn(`${error.message}; falling back on what was saved before`)
+          renameSync(file, damaged(stage)) // or the next save would put it in the place of the good one before it
         }
       }
       return undefined
@@ -62,7 +64,9 @@ export const noCheckpoints: Checkpoints = { save: () => {}, restore: () => undef
 
 function flatten(state: Readonly<Record<string, Stateful>>): NamedTensors {
   return Object.fromEntries(
-    Object.entries(state).flatMap(([name, { tensors }]) => Object.entries(tensors).map(([key, tensor]) => [`${name}/${key}`, tensor])),
+    Object.entries(state).flatMap(([name, { tensors }]) =>
+      Object.entries(tensors).map(([key, tensor]) => [`${name}/${key}`, tensor]),
+    ),
   )
 }
 
@@ -72,14 +76,18 @@ export function pack(tensors: NamedTensors, metadata: Readonly<Record<string, st
     name,
     { dtype: tensor.dtype, shape: tensor.shape, bytes: tensor.bytes() },
   ])
-  return formatSafetensors({ tensors: stored, metadata: new Map(Object.entries({ ...metadata, digest: digest(stored, metadata) })) })
+  return formatSafetensors({
+    tensors: stored,
+    metadata: new Map(Object.entries({ ...metadata, digest: digest(stored, metadata) })),
+  })
 }
 
 /** Reads what `pack` wrote; damage anywhere is a UserError. */
 export function unpack(bytes: Uint8Array, source: string) {
   const { tensors, metadata } = parseSafetensors(bytes, source)
   const { digest: expected, ...rest } = Object.fromEntries(metadata)
-  if (digest([...tensors], rest) !== expected) throw new UserError('data', `Cannot use '${source}': it is damaged, its digest does not fit`)
+  if (digest([...tensors], rest) !== expected)
+    throw new UserError('data', `Cannot use '${source}': it is damaged, its digest does not fit`)
   return { tensors, metadata }
 }
 
@@ -95,13 +103,19 @@ function digest(tensors: readonly [string, StoredTensor][], metadata: Readonly<R
 export function restoreTensors(into: NamedTensors, stored: ReadonlyMap<string, StoredTensor>, source: string): void {
   const names = Object.keys(into)
   if (names.length !== stored.size || !names.every((name) => stored.has(name))) {
-    throw new UserError('data', `Cannot use '${source}': it holds ${stored.size} tensors, and not the ${names.length} that are needed`)
+    throw new UserError(
+      'data',
+      `Cannot use '${source}': it holds ${stored.size} tensors, and not the ${names.length} that are needed`,
+    )
   }
   for (const name of names) {
     const { dtype, shape, bytes } = stored.get(name) as StoredTensor
     const target = into[name] as Tensor
     if (target.shape.join() !== shape.join()) {
-      throw new UserError('data', `Cannot use '${source}': '${name}' is [${shape.join(', ')}], [${target.shape.join(', ')}] is needed`)
+      throw new UserError(
+        'data',
+        `Cannot use '${source}': '${name}' is [${shape.join(', ')}], [${target.shape.join(', ')}] is needed`,
+      )
     }
     scope(() => noGrad(() => void target.copy_(tensorFromBytes(bytes, shape, dtype))))
   }

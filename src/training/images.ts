@@ -22,7 +22,9 @@ export function imageSet(parts: Omit<ImageSet, 'hash'>): ImageSet {
   const [channels, height, width] = parts.shape
   const count = parts.labels.length
   if (parts.pixels.length !== count * channels * height * width || parts.names.length !== count) {
-    throw new Error(`An image set's parts do not fit: ${parts.pixels.length} bytes, ${count} labels, ${parts.names.length} names`)
+    throw new Error(
+      `An image set's parts do not fit: ${parts.pixels.length} bytes, ${count} labels, ${parts.names.length} names`,
+    )
   }
   const hash = createHash('sha256')
   hash.update(JSON.stringify([parts.shape, parts.classes]))

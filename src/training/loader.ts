@@ -1,7 +1,7 @@
 import { keep, scope } from '../tensor/scope.ts'
 import { noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
 import { axis, type Draws } from './augment.ts'
-import { type ImageSet, type ImageShape } from './images.ts'
+import type { ImageSet, ImageShape } from './images.ts'
 
 /** An image set on the device, from which batches are cut. */
 export interface Loader {
@@ -34,7 +34,12 @@ export function loader(set: ImageSet, device: string): Loader {
       scope(() =>
         noGrad(() => {
           const batch = indices.length
-          if (!draws) return pixels.indexSelect(0, upload(indices, [batch])).to({ dtype: 'float32' }).div(255).permute(0, 3, 1, 2)
+          if (!draws)
+            return pixels
+              .indexSelect(0, upload(indices, [batch]))
+              .to({ dtype: 'float32' })
+              .div(255)
+              .permute(0, 3, 1, 2)
           const rows = axis(draws, indices, height, 0)
           const columns = axis(draws, indices, width, 1)
           const gathered = pixels.index([
@@ -42,21 +47,33 @@ export function loader(set: ImageSet, device: string): Loader {
             upload(rows.from, [batch, height, 1]),
             upload(columns.from, [batch, 1, width]),
           ])
-          const [row, column] = [[batch, height, 1, 1], [batch, 1, width, 1]]
+          const [row, column] = [
+            [batch, height, 1, 1],
+            [batch, 1, width, 1],
+          ]
           const inside = upload(rows.inside, row).mul(upload(columns.inside, column))
           const cut = upload(rows.cut, row).mul(upload(columns.cut, column))
           const visible = inside.mul(cut.neg().add(1))
           return gathered.to({ dtype: 'float32' }).div(255).mul(visible).permute(0, 3, 1, 2)
         }),
       ),
-    labelsOf: (indices) => scope(() => upload(Int32Array.from(indices, (i) => set.labels[i] as number), [indices.length])),
+    labelsOf: (indices) =>
+      scope(() =>
+        upload(
+          Int32Array.from(indices, (i) => set.labels[i] as number),
+          [indices.length],
+        ),
+      ),
     free: () => pixels.free(),
   }
 }
 
 /** The samples in order, `batch` at a time. */
 export function inOrder(count: number, batch: number): Int32Array[] {
-  return slices(Int32Array.from({ length: count }, (_, i) => i), batch)
+  return slices(
+    Int32Array.from({ length: count }, (_, i) => i),
+    batch,
+  )
 }
 
 /** An order cut into batches; the last one may be smaller. */

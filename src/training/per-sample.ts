@@ -17,7 +17,12 @@ export function perSample(count: number): PerSample {
   return {
     tensors: { values },
     set(indices, batch) {
-      indexCopy(values, 0, tensor(indices, [indices.length], 'int64'), batch.detach().to({ device: 'cpu', dtype: 'float32' }))
+      indexCopy(
+        values,
+        0,
+        tensor(indices, [indices.length], 'int64'),
+        batch.detach().to({ device: 'cpu', dtype: 'float32' }),
+      )
     },
     read: () => values.data() as Float32Array,
   }

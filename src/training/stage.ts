@@ -72,7 +72,11 @@ export interface StageContext {
  * the loop resumable: a stage finished before is skipped, one broken off goes on at its next batch, both with `state`
  * restored; it saves when due and when the run is asked to stop.
  */
-export async function* stage(context: StageContext, name: string, { epochs, batch: size, augmentation, state }: StageOptions): AsyncGenerator<Batch> {
+export async function* stage(
+  context: StageContext,
+  name: string,
+  { epochs, batch: size, augmentation, state }: StageOptions,
+): AsyncGenerator<Batch> {
   const { loader, checkpoints } = context
   const start: Position = checkpoints.restore(name, state) ?? { epoch: 0, batch: 0, finished: epochs === 0, sums: {} }
   if (start.finished) return
@@ -86,17 +90,29 @@ export async function* stage(context: StageContext, name: string, { epochs, batc
     const epochBegan = performance.now()
     const random = context.random.fork(`${name} epoch ${epoch}`)
     const order = slices(random.fork('order').permutation(loader.count), size)
-    const draws = drawAugmentation(random.fork('augmentation'), augmentation, loader.count, [loader.shape[1], loader.shape[2]])
+    const draws = drawAugmentation(random.fork('augmentation'), augmentation, loader.count, [
+      loader.shape[1],
+      loader.shape[2],
+    ])
     for (let b = epoch === start.epoch ? start.batch : 0; b < batches; b++) {
       const indices = order[b] as Int32Array
       const images = loader.images(indices, draws)
       const labels = loader.labelsOf(indices)
       const report = (values: Readonly<Record<string, number>>) => {
-        sums['images'] = (sums['images'] ?? 0) + indices.length
+        sums.images = (sums.images ?? 0) + indices.length
         for (const [key, value] of Object.entries(values)) sums[key] = (sums[key] ?? 0) + value * indices.length
       }
       try {
-        yield { images, labels, indices, epoch, step: epoch * batches + b, steps: epochs * batches, last: b + 1 === batches, report }
+        yield {
+          images,
+          labels,
+          indices,
+          epoch,
+          step: epoch * batches + b,
+          steps: epochs * batches,
+          last: b + 1 === batches,
+          report,
+        }
       } finally {
         images.free()
         labels.free()

@@ -4,8 +4,8 @@
     OMP_NUM_THREADS=1 /usr/bin/python3 test/golden/make.py
 
 Needs Debian's python3-torch (made with 1.13.1) and, to format, `npm ci`. Run by hand; takes under a minute. Writes, beside
-itself, operators.json, wrn.json, steps.json and spectral.json, whose fields README.md describes. On standard error it
-prints how far the numbers lie from the same computation in float64, which is what a tolerance has to allow for.
+itself, operators.json, wrn.json, steps.json, spectral.json and cbd.json, whose fields README.md describes. On standard
+error it prints how far the numbers lie from the same computation in float64, which is what a tolerance has to allow for.
 
 All is float32, NCHW, one thread. Inputs come from a formula that both sides compute in float64 and then cast:
 
@@ -505,8 +505,146 @@ def spectral():
     write("spectral.json", content)
 
 
+# ---------------------------------------------------------------------------------------------------------------- cbd
+
+
+class Smooth(nn.Module):
+    """A classifier without kinks, so that three steps stay comparable to five digits: linear, tanh (z), linear."""
+
+    def __init__(self, seed):
+        super().__init__()
+        self.first, self.second = nn.Linear(3 * 8 * 8, 16), nn.Linear(16, 10)
+        with torch.no_grad():
+            for k, (parameter, scale) in enumerate(zip(self.parameters(), [0.3, 0.3, 2, 1])):
+                parameter.copy_(value(seed + k, parameter.shape, scale, dtype=torch.float64))
+
+    def forward(self, images):
+        z = torch.tanh(self.first(images.flatten(1)))
+        return self.second(z), z
+
+
+class Critic(nn.Module):
+    """D of pairs (z, r): two linear layers, with spectral normalization or with dropout."""
+
+    def __init__(self, form):
+        super().__init__()
+        self.hidden, self.output = nn.Linear(32, 64), nn.Linear(64, 1)
+        bounds = [32**-0.5, 32**-0.5, 64**-0.5, 64**-0.5]
+        with torch.no_grad():
+            for k, (parameter, bound) in enumerate(zip(self.parameters(), bounds)):
+                parameter.copy_(value(500 + k, parameter.shape, bound, dtype=torch.float64))
+        if form == "spectral":
+            for k, layer in enumerate([self.hidden, self.output]):
+                spectral_norm(layer, n_power_iterations=1, eps=1e-12)
+                norm = layer.parametrizations.weight[0]
+                with torch.no_grad():
+                    norm._u.copy_(F.normalize(value(504 + 2 * k, norm._u.shape, dtype=torch.float64), dim=0))
+                    norm._v.copy_(F.normalize(value(505 + 2 * k, norm._v.shape, dtype=torch.float64), dim=0))
+
+    def forward(self, z, r, seed=None):
+        x = torch.cat([z, r], 1)
+        drop = lambda x, first: x if seed is None else x * mask(seed, x.shape, first).to(x.dtype)
+        return self.output(drop(F.leaky_relu(self.hidden(drop(x, 0)), 0.01), x.numel()))
+
+    def dependence(self, z, r, shuffle, seeds=(None, None)):
+        """Eq. 7: over the batch's pairs minus over pairs with partners exchanged."""
+        return self(z, r, seeds[0]).mean() - self(z, r[shuffle], seeds[1]).mean()
+
+
+def mask(seed, shape, first, share=0.2):
+    """Dropout: element i is dropped where the formula, brought to [0, 1] and counted on from `first`, is below the share."""
+    count = math.prod(shape)
+    draws = (value(seed, [first + count], dtype=torch.float64)[first:] + 1) / 2
+    return ((draws >= share) / (1 - share)).reshape(shape)
+
+
+CBD = {
+    "paper": dict(beta=1e-4, adversarial=1, mean_one=False, critic="spectral", critic_lr=1e-3, nesterov=False),
+    "released": dict(beta=0, adversarial=0.01, mean_one=True, critic="dropout", critic_lr=0.2, nesterov=True),
+}
+SHUFFLES = {
+    "paper": [[3, 6, 1, 4, 0, 7, 2, 5], [1, 0, 5, 2, 7, 3, 4, 6], [7, 2, 0, 6, 3, 1, 5, 4]],
+    "released": [[1, 2, 3, 4, 5, 6, 7, 0]] * 3,
+}
+
+
+def cbd_steps(preset, dtype):
+    """Three steps of Algorithm 1's second half; losses, Eq. 6, and how far all weights have moved after one and three."""
+    options = CBD[preset]
+    model, confounder = Smooth(10).to(dtype), Smooth(20).to(dtype)
+    critic = Critic(options["critic"]).to(dtype)
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, nesterov=options["nesterov"]
+    )
+    critic_optimizer = torch.optim.Adam(critic.parameters(), lr=options["critic_lr"])
+    names = {
+        "model": dict(model.named_parameters()),
+        # Without the biases: their gradients are differences of equal sums, noise that Adam makes as large as the rest.
+        "critic": {f"{n.split('.')[0]}.weight": p for n, p in critic.named_parameters() if not n.endswith("bias")},
+    }
+    start = {key: {name: p.detach().clone() for name, p in named.items()} for key, named in names.items()}
+    losses, weights, moved = [], [], {}
+    for step in range(3):
+        images = value(100 + step, [8, 3, 8, 8], 0.5, 0.5, dtype)
+        labels = torch.tensor([(i * 3 + step) % 10 for i in range(8)])
+        shuffle = torch.tensor(SHUFFLES[preset][step])
+        with torch.no_grad():
+            b_logits, r = confounder(images)
+        logits, z = model(images)
+
+        critic.train()
+        seeds = (600 + 2 * step, 601 + 2 * step) if options["critic"] == "dropout" else (None, None)
+        critic_optimizer.zero_grad()
+        (-critic.dependence(z.detach(), r, shuffle, seeds)).backward()
+        critic_optimizer.step()
+
+        b_loss = F.cross_entropy(b_logits, labels, reduction="none")
+        c_loss = F.cross_entropy(logits, labels, reduction="none")
+        w = (b_loss / (b_loss + c_loss)).detach()
+        critic.eval()
+        weighted = ((w / w.mean() if options["mean_one"] else w) * c_loss).mean()
+        adversarial = critic.dependence(z, r, shuffle)
+        loss = weighted + options["adversarial"] * adversarial + options["beta"] * (z * z).sum(1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+        losses.append(loss.item())
+        weights.append(w)
+        if step in (0, 2):
+            moved[str(step + 1)] = {
+                key: {name: p.detach() - start[key][name] for name, p in named.items()} for key, named in names.items()
+            }
+    return losses, weights, moved
+
+
+def cbd():
+    batches = {"seeds": [100, 101, 102], "shape": [8, 3, 8, 8], "scale": 0.5, "offset": 0.5}
+    content = {"batches": batches, "scales": [0.3, 0.3, 2, 1], "rate": 0.1}
+    for preset in CBD:
+        losses, weights, moved = cbd_steps(preset, torch.float32)
+        exact_losses, _, exact = cbd_steps(preset, torch.float64)
+        distance = lambda step, key: max(gap(each, exact[step][key][name]) for name, each in moved[step][key].items())
+        gaps = {step: {key: float(f"{distance(step, key):.1e}") for key in state} for step, state in moved.items()}
+        loss_gap = max(abs(a - b) for a, b in zip(losses, exact_losses))
+        print(f"cbd {preset}: losses {losses}, gap {loss_gap:.1e}, moves' relative gaps {gaps}", file=sys.stderr)
+        content[preset] = {
+            "options": CBD[preset],
+            "shuffles": SHUFFLES[preset],
+            "gaps": gaps,
+            "losses": [short(loss) for loss in losses],
+            "weights": [record(w) for w in weights],
+            "moved": {
+                step: {key: {name: checksum(tensor) for name, tensor in named.items()} for key, named in state.items()}
+                for step, state in moved.items()
+            },
+        }
+    write("cbd.json", content)
+
+
 if __name__ == "__main__":
     operators()
     wrn()
     steps()
     spectral()
+    cbd()

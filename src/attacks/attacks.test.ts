@@ -1,0 +1,298 @@
+import { readdirSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { resolveConfig } from '../experiment/config.ts'
+import { poison, triggered } from '../experiment/poison.ts'
+import { Random } from '../tensor/random.ts'
+import { arena, scope } from '../tensor/scope.ts'
+import { liveTensors, tensor } from '../tensor/tensor.ts'
+import { type ImageSet, type ImageShape, imageBytes, imageSet } from '../training/images.ts'
+import type { AttackEntry, Crafted } from './attack.ts'
+import { type AttackName, attacks } from './index.ts'
+
+// The promises every attack keeps. A new entry is covered by being in the catalogue; what is known of its trigger goes here.
+
+/** What a trigger does at most, on images of 3×32×32 with default options. */
+const bounds: Partial<Record<AttackName, { largestChange?: number; changedPixels?: number; psnr?: number }>> = {
+  none: { largestChange: 0, changedPixels: 0 },
+  badnets: { changedPixels: 9, psnr: 20 },
+  blend: { largestChange: 51, psnr: 18 },
+}
+
+/** Options that make an attack quick enough to be crafted in a test. */
+const quick: Partial<Record<AttackName, Record<string, unknown>>> = {}
+
+const classes = ['a', 'b', 'c']
+
+/** Images of noise with black and white among them, which is where arithmetic on bytes wraps around. */
+function noise(shape: ImageShape, count = 24): ImageSet {
+  const random = new Random(1)
+  const size = imageBytes(shape)
+  const pixels = new Uint8Array(count * size)
+  for (let i = 0; i < pixels.length; i++) {
+    const image = Math.floor(i / size)
+    pixels[i] = image === 0 ? 0 : image === 1 ? 255 : random.bits()
+  }
+  const labels = Int32Array.from({ length: count }, (_, i) => i % classes.length)
+  return imageSet({ pixels, labels, classes, shape, names: Array.from(labels, (_, i) => `image ${i}`) })
+}
+
+const rgb: ImageShape = [3, 32, 32]
+const target = 1
+const entries = Object.entries(attacks) as unknown as [AttackName, AttackEntry][]
+
+function craft(name: AttackName, train: ImageSet, seed = 1): Crafted | Promise<Crafted> {
+  const entry = attacks[name] as unknown as AttackEntry
+  return entry.craft(entry.options.parse(quick[name] ?? {}), { random: new Random(seed), train, target })
+}
+
+/** The bytes of all images, triggered. */
+const trigger = (attack: Crafted, set: ImageSet) => triggered(set, attack).pixels
+
+/** Whether bytes are the same; `toEqual` takes seconds for a megabyte. */
+const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0
+
+/** The highest rate an attack can be asked for. */
+function highestRate(attack: Crafted, { labels }: ImageSet): number {
+  return labels.filter((y) => attack.eligible?.(y) ?? true).length / labels.length
+}
+
+describe('the catalogue of attacks', () => {
+  it('has every entry in the folder, under its file’s name', async () => {
+    const files = readdirSync(new URL('.', import.meta.url)).filter((file) => /^(?!.*\.test\.).*\.ts$/.test(file))
+    for (const file of files.filter((file) => !['index.ts', 'attack.ts'].includes(file))) {
+      const name = file.slice(0, -3)
+      const exported = Object.values(
+        (await import(/* @vite-ignore */ `../attacks/${name}.ts`)) as Record<string, unknown>,
+      )
+      const isEntry = (value: unknown) => typeof value === 'object' && value !== null && 'craft' in value
+      for (const value of exported.filter(isEntry)) expect((attacks as Record<string, unknown>)[name], file).toBe(value)
+    }
+    for (const name of Object.keys(attacks)) expect(files).toContain(`${name}.ts`)
+  })
+})
+
+describe.each(entries)('attack %s', (name, entry) => {
+  it('has a title, a paper, and a description of every option', () => {
+    expect(entry.title).not.toBe('')
+    if (name !== 'none') expect(entry.paper).toMatch(/^https:\/\//)
+    for (const [option, schema] of Object.entries(entry.options.shape)) {
+      expect((schema as { description?: string }).description, option).toBeTruthy()
+    }
+    expect(resolveConfig({ attack: name }).options.attack).toEqual(entry.options.parse({}))
+  })
+
+  it('makes the same trigger from the same seed, and poisons the same images', () =>
+    arena(async () => {
+      const train = noise(rgb)
+      const [a, b] = [await craft(name, train), await craft(name, train)]
+      expect(same(trigger(a, train), trigger(b, train))).toBe(true)
+      const rate = highestRate(a, train) / 2
+      const run = (attack: Crafted, seed: number) => poison(train, attack, { rate, random: new Random(seed) })
+      expect(run(a, 5).truth).toEqual(run(b, 5).truth)
+      expect(run(a, 5).set.hash).toBe(run(b, 5).set.hash)
+      if (rate === 0) return
+      expect(run(a, 5).truth.poisoned).not.toEqual(run(a, 6).truth.poisoned)
+    }))
+
+  it('changes pixels and labels of the images it says, and nothing else', () =>
+    arena(async () => {
+      const train = noise(rgb)
+      const before = train.pixels.slice()
+      const attack = await craft(name, train)
+      const { set, truth } = poison(train, attack, { rate: highestRate(attack, train) / 2, random: new Random(2) })
+      expect([set.shape, set.classes, set.names]).toEqual([train.shape, train.classes, train.names])
+      expect(same(train.pixels, before)).toBe(true)
+      expect(truth.originalLabels).toEqual(train.labels)
+      const size = imageBytes(train.shape)
+      const touched = new Set([...truth.poisoned, ...truth.covers])
+      expect(touched.size).toBe(truth.poisoned.length + truth.covers.length)
+      for (let i = 0; i < train.labels.length; i++) {
+        const isPoisoned = truth.poisoned.includes(i)
+        const original = train.labels[i] as number
+        expect(set.labels[i]).toBe(isPoisoned ? attack.label(original) : original)
+        if (isPoisoned) expect(attack.eligible?.(original) ?? true).toBe(true)
+        if (touched.has(i)) continue
+        expect(same(set.pixels.subarray(i * size, (i + 1) * size), before.subarray(i * size, (i + 1) * size))).toBe(
+          true,
+        )
+      }
+    }))
+
+  it('labels as it declares', () =>
+    arena(async () => {
+      const attack = await craft(name, noise(rgb))
+      const poisonable = classes.map((_, y) => y).filter((y) => attack.eligible?.(y) ?? true)
+      const changed = poisonable.filter((y) => attack.label(y) !== y)
+      if (entry.labels === 'none') expect(poisonable).toEqual([])
+      if (entry.labels === 'clean') expect(changed).toEqual([])
+      if (entry.labels === 'dirty') expect(changed.length).toBeGreaterThan(0)
+      for (const y of poisonable) expect(classes[attack.label(y)]).toBeDefined()
+    }))
+
+  it('poisons exactly the share it is asked for, and refuses more than there is', () =>
+    arena(async () => {
+      const train = noise(rgb)
+      const attack = await craft(name, train)
+      const highest = highestRate(attack, train)
+      for (const rate of [0, 0.04, 0.1, 0.37, highest].filter((rate) => rate <= highest)) {
+        const { truth } = poison(train, attack, { rate, random: new Random(3) })
+        expect(truth.poisoned.length).toBe(Math.round(rate * train.labels.length))
+        expect([...truth.poisoned]).toEqual([...new Set(truth.poisoned)].sort((a, b) => a - b))
+      }
+      if (highest === 1) return
+      expect(() => poison(train, attack, { rate: highest + 0.1, random: new Random(3) })).toThrow(
+        /^Cannot poison \d+ of 24 images/,
+      )
+    }))
+
+  it('triggers batch by batch as all at once', () =>
+    arena(async () => {
+      const train = noise(rgb)
+      const attack = await craft(name, train)
+      const all = trigger(attack, train)
+      const size = imageBytes(rgb)
+      for (const batch of [1, 7, 24]) {
+        for (let from = 0; from < train.labels.length; from += batch) {
+          const part = train.pixels.slice(from * size, (from + batch) * size)
+          const labels = train.labels.slice(from, from + batch)
+          const bytes = scope(() => attack.trigger(tensor(part, [labels.length, ...rgb]), labels).bytes())
+          expect(same(bytes, all.subarray(from * size, from * size + part.length))).toBe(true)
+        }
+      }
+    }))
+
+  it.each<[string, ImageShape]>([
+    ['32 pixels', rgb],
+    ['64 pixels', [3, 64, 64]],
+    ['224 pixels', [3, 224, 224]],
+    ['a rectangle', [3, 40, 56]],
+    ['one channel', [1, 32, 32]],
+  ])('gives bytes of the same shape for bytes: %s', (_, shape) =>
+    arena(async () => {
+      const train = noise(shape, 3)
+      const attack = await craft(name, train)
+      scope(() => {
+        const images = tensor(train.pixels, [3, ...shape])
+        const result = attack.trigger(images, train.labels)
+        expect([result.dtype, result.shape, result.device]).toEqual(['uint8', [3, ...shape], 'cpu'])
+        expect(same(images.bytes(), train.pixels)).toBe(true)
+        expect(same(result.bytes(), train.pixels)).toBe(entry.labels === 'none')
+      })
+    }),
+  )
+
+  it('keeps within its bounds, also on black and on white, where bytes wrap around', () =>
+    arena(async () => {
+      const { largestChange = 255, changedPixels = 1024, psnr = 0 } = bounds[name] ?? {}
+      const train = noise(rgb)
+      const after = trigger(await craft(name, train), train)
+      const size = imageBytes(rgb)
+      const changes = Array.from(after, (value, i) => Math.abs(value - (train.pixels[i] as number)))
+      expect(changes.reduce((most, change) => Math.max(most, change), 0)).toBeLessThanOrEqual(largestChange)
+      for (let image = 0; image < train.labels.length; image++) {
+        const own = changes.slice(image * size, (image + 1) * size)
+        const pixels = Array.from({ length: 1024 }, (_, p) => [0, 1, 2].some((c) => own[c * 1024 + p] !== 0))
+        expect(pixels.filter(Boolean).length).toBeLessThanOrEqual(changedPixels)
+        const meanSquare = own.reduce((sum, change) => sum + change ** 2, 0) / size
+        expect(10 * Math.log10(255 ** 2 / Math.max(meanSquare, 1e-9))).toBeGreaterThanOrEqual(psnr)
+      }
+    }))
+
+  it('leaves no tensors behind', async () => {
+    const before = liveTensors()
+    await arena(async () => {
+      const train = noise(rgb)
+      const attack = await craft(name, train)
+      const crafted = liveTensors()
+      for (let i = 0; i < 5; i++) {
+        trigger(attack, train)
+        poison(train, attack, { rate: highestRate(attack, train) / 2, random: new Random(i) })
+      }
+      expect(liveTensors()).toBe(crafted)
+    })
+    expect(liveTensors()).toBe(before)
+  })
+})
+
+describe('badnets', () => {
+  const { craft } = attacks.badnets
+  const at = (pixels: Uint8Array, shape: ImageShape, [c, y, x]: [number, number, number]) =>
+    pixels[(c * shape[1] + y) * shape[2] + x]
+  const black = (shape: ImageShape) =>
+    imageSet({
+      pixels: new Uint8Array(imageBytes(shape)).fill(7),
+      labels: Int32Array.of(0),
+      shape,
+      classes,
+      names: [''],
+    })
+  const patched = (shape: ImageShape, options: object = {}) =>
+    arena(async () => {
+      const train = black(shape)
+      const attack = await craft(attacks.badnets.options.parse(options), { random: new Random(1), train, target })
+      return trigger(attack, train)
+    })
+
+  it('draws the grid of the literature: from the last row upwards, from the last column leftwards', async () => {
+    const pixels = await patched(rgb)
+    const grid = [
+      [255, 0, 255],
+      [0, 255, 0],
+      [255, 0, 0],
+    ]
+    for (let c = 0; c < 3; c++) {
+      for (let y = 0; y < 32; y++) {
+        for (let x = 0; x < 32; x++) expect(at(pixels, rgb, [c, y, x])).toBe(grid[31 - y]?.[31 - x] ?? 7)
+      }
+    }
+  })
+
+  it('grows with the image', async () => {
+    const shape: ImageShape = [3, 64, 64]
+    const [small, large] = [await patched(rgb), await patched(shape)]
+    for (let y = 58; y < 64; y++) {
+      for (let x = 58; x < 64; x++) expect(at(large, shape, [0, y, x])).toBe(at(small, rgb, [0, y >> 1, x >> 1]))
+    }
+    expect(large.filter((value) => value !== 7).length).toBe(3 * 36)
+  })
+
+  it.each([
+    ['top-left', 2, 2],
+    ['top-right', 2, 27],
+    ['bottom-left', 27, 2],
+    ['bottom-right', 27, 27],
+  ] as const)('puts a white patch in the corner it is told: %s', async (position, top, left) => {
+    const pixels = await patched(rgb, { pattern: 'white', position, margin: 2 })
+    for (let y = 0; y < 32; y++) {
+      for (let x = 0; x < 32; x++) {
+        const inside = y >= top && y < top + 3 && x >= left && x < left + 3
+        expect(at(pixels, rgb, [1, y, x])).toBe(inside ? 255 : 7)
+      }
+    }
+  })
+
+  it('refuses a patch that does not fit, or is no multiple of 3', async () => {
+    await expect(patched(rgb, { size: 33 })).rejects.toThrow(
+      'Cannot place a patch of 33 pixels with a margin of 0 on images of 32×32',
+    )
+    await expect(patched(rgb, { size: 30, margin: 3 })).rejects.toThrow('Cannot place a patch')
+    await expect(patched(rgb, { size: 4 })).rejects.toThrow('Cannot make a patch of 4 pixels')
+  })
+})
+
+describe('blend', () => {
+  it.each([0, 0.05, 0.2, 1])('is (1 − α)·x + α·t, rounded, at α = %s', (opacity) =>
+    arena(async () => {
+      const train = noise(rgb)
+      const attack = await attacks.blend.craft({ opacity }, { random: new Random(9), train, target })
+      const after = trigger(attack, train)
+      const stream = new Random(9)
+      const picture = Array.from({ length: imageBytes(rgb) }, () => stream.integer(256))
+      const away = Array.from(after, (value, i) => {
+        const exact = (1 - opacity) * (train.pixels[i] as number) + opacity * (picture[i % picture.length] as number)
+        return Math.abs(value - exact)
+      })
+      expect(away.reduce((most, each) => Math.max(most, each), 0)).toBeLessThan(0.5001)
+    }),
+  )
+})

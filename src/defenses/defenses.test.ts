@@ -1,0 +1,269 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
+import { device } from '../../test/device.ts'
+import { attacks } from '../attacks/index.ts'
+import { datasets } from '../datasets/index.ts'
+import { UserError } from '../errors.ts'
+import { resolveConfig } from '../experiment/config.ts'
+import { defend, type Surroundings } from '../experiment/defend.ts'
+import { poison, type Truth } from '../experiment/poison.ts'
+import type { Classifier } from '../nn/classifier.ts'
+import { stateOf } from '../nn/module.ts'
+import { Random } from '../tensor/random.ts'
+import { arena } from '../tensor/scope.ts'
+import { liveTensors } from '../tensor/tensor.ts'
+import { checkpointFolder, noCheckpoints } from '../training/checkpoint.ts'
+import { type ImageSet, imageSet, subset } from '../training/images.ts'
+import { loader } from '../training/loader.ts'
+import { scoreEach } from '../training/predict.ts'
+import type { DefenderView, DefenseEntry, Recipe } from './defense.ts'
+import { type DefenseName, defenses } from './index.ts'
+
+// The promises every defense keeps. A new entry is covered by being in the catalogue.
+
+/** Options that make a defense quick enough to be tried in a test. */
+const quick: Partial<Record<DefenseName, Record<string, unknown>>> = { cbd: { 'defense.confounder-epochs': 1 } }
+
+/** Everything a defense may see, and nothing else. The types make sure that both lists are complete. */
+const allowed: Record<keyof DefenderView, true> = {
+  ...{ images: true, classes: true, recipe: true, compute: true, random: true, model: true, stage: true, trace: true },
+}
+const allowedRecipe: Record<keyof Recipe, true> = {
+  ...{ epochs: true, batch: true, rate: true, schedule: true, momentum: true, weightDecay: true, nesterov: true },
+  augmentation: true,
+}
+
+const folders: string[] = []
+const freshFolder = () => {
+  const folder = mkdtempSync(join(tmpdir(), 'defenses-'))
+  folders.push(folder)
+  return folder
+}
+afterEach(() => vi.restoreAllMocks())
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true })
+})
+
+const names = Object.keys(defenses) as DefenseName[]
+const cases = names.flatMap((name) => Object.keys(defenses[name].presets).map((preset) => ({ name, preset })))
+
+const configure = ({ name, preset }: { name: DefenseName; preset: string }, more: Record<string, unknown> = {}) =>
+  resolveConfig({
+    ...{ dataset: 'signs', defense: name, preset, epochs: 2, batch: 32, device, precision: 'fp32', threads: 1 },
+    ...{ 'model.depth': 10, ...quick[name], ...more },
+  })
+
+const made = new Map<number, Promise<{ set: ImageSet; truth: Truth }>>()
+/** Poisoned signs at half their size, and what the experiment knows of them. */
+function signs(count = 80): Promise<{ set: ImageSet; truth: Truth }> {
+  const known = made.get(count) ?? arena(() => drawSigns(count))
+  made.set(count, known)
+  return known
+}
+
+async function drawSigns(count: number): Promise<{ set: ImageSet; truth: Truth }> {
+  const large = (await datasets.signs.load({ train: count, test: 12 }, { data: undefined, seed: 1, progress() {} }))
+    .train
+  const pixels = large.pixels.filter((_, i) => i % 2 === 0 && (i >> 5) % 2 === 0)
+  const train = imageSet({ ...large, pixels, shape: [3, 16, 16] })
+  const view = { random: new Random(1), train, target: 0 }
+  const attack = await attacks.badnets.craft(attacks.badnets.options.parse({}), view)
+  return poison(train, attack, { rate: 0.1, random: new Random(2) })
+}
+
+const around = (more: Partial<Surroundings> = {}): Surroundings => ({
+  compute: { device, precision: 'fp32', threads: 1 },
+  random: new Random(3),
+  checkpoints: noCheckpoints,
+  onProgress() {},
+  onEpoch() {},
+  onTrace() {},
+  interrupted: () => false,
+  ...more,
+})
+
+/** A hash over all weights, bit by bit. */
+function hash(model: Classifier): string {
+  const digest = createHash('sha256')
+  for (const [name, tensor] of Object.entries(stateOf(model).tensors)) digest.update(name).update(tensor.bytes())
+  return digest.digest('hex')
+}
+
+/** All values reachable from a record, functions' insides aside. */
+function reachable(value: unknown, seen = new Set<unknown>()): Set<unknown> {
+  if (typeof value !== 'object' || value === null || seen.has(value)) return seen
+  seen.add(value)
+  if (!ArrayBuffer.isView(value)) for (const each of Object.values(value)) reachable(each, seen)
+  return seen
+}
+
+describe('the catalogue of defenses', () => {
+  it('has every entry in the folder, under its file’s name', async () => {
+    const files = readdirSync(new URL('.', import.meta.url)).filter((file) => /^(?!.*\.test\.).*\.ts$/.test(file))
+    for (const file of files.filter((file) => !['index.ts', 'defense.ts'].includes(file))) {
+      const name = file.slice(0, -3)
+      const exported = Object.values(
+        (await import(/* @vite-ignore */ `../defenses/${name}.ts`)) as Record<string, unknown>,
+      )
+      const isEntry = (value: unknown) => typeof value === 'object' && value !== null && 'train' in value
+      for (const value of exported.filter(isEntry))
+        expect((defenses as Record<string, unknown>)[name], file).toBe(value)
+    }
+    for (const name of names) expect(files).toContain(`${name}.ts`)
+  })
+})
+
+describe.each(cases)('defense $name, preset $preset', ({ name, preset }) => {
+  const entry = defenses[name] as unknown as DefenseEntry
+  const run = (set: ImageSet, more?: Partial<Surroundings>, config?: Record<string, unknown>) =>
+    defend(configure({ name, preset }, config), set, around(more))
+
+  it('has a title, a paper, and a description of every option', () => {
+    expect(entry.title).not.toBe('')
+    if (name !== 'none') expect(entry.paper).toMatch(/^https:\/\//)
+    for (const [option, schema] of Object.entries(entry.options.shape)) {
+      expect((schema as { description?: string }).description, option).toBeTruthy()
+    }
+  })
+
+  it('sees what a defender may see, and no truth', () =>
+    arena(async () => {
+      const { set, truth } = await signs()
+      let seen: DefenderView | undefined
+      const train = vi.spyOn(entry, 'train').mockImplementation(async (_, view) => {
+        seen = view
+        return { classifier: view.model('model') }
+      })
+      await run(set)
+      expect(train).toHaveBeenCalledOnce()
+      const view = seen as DefenderView
+      expect(Object.keys(view).sort()).toEqual(Object.keys(allowed).sort())
+      expect(Object.keys(view.recipe).sort()).toEqual(Object.keys(allowedRecipe).sort())
+      expect(Object.keys(view.images).sort()).toEqual(['count', 'free', 'images', 'labels', 'labelsOf', 'shape'])
+      expect([...view.images.labels]).toEqual([...set.labels])
+      for (const value of reachable(view)) {
+        if (ArrayBuffer.isView(value))
+          expect([truth.poisoned.length, truth.covers.length]).not.toContain((value as Int32Array).length)
+        expect(value).not.toBe(truth.originalLabels)
+      }
+    }))
+
+  it('gets the same model from the same seed, another from another', () =>
+    arena(async () => {
+      const { set } = await signs()
+      const train = async (seed: number) => hash((await run(set, { random: new Random(seed) })).classifier)
+      const first = await train(3)
+      expect(await train(3)).toBe(first)
+      expect(await train(4)).not.toBe(first)
+    }))
+
+  it('gets bit by bit the same model when it is stopped after every single batch and resumed', () =>
+    arena(async () => {
+      const { set } = await signs()
+      const straight = await run(set)
+      const checkpoints = () =>
+        checkpointFolder(folder, (message) => {
+          throw new Error(message)
+        })
+      const folder = freshFolder()
+      let stops = 0
+      for (;;) {
+        let batches = 0
+        try {
+          const interrupted = () => batches > 0
+          const resumed = await run(set, { checkpoints: checkpoints(), onProgress: () => batches++, interrupted })
+          expect(hash(resumed.classifier)).toBe(hash(straight.classifier))
+          expect(resumed.suspicion).toEqual(straight.suspicion)
+          break
+        } catch (error) {
+          expect(error).toEqual(new UserError('saved', 'Stopped on request; everything is saved'))
+          stops++
+        }
+      }
+      // three batches per epoch, two epochs, at least
+      expect(stops).toBeGreaterThanOrEqual(5)
+    }))
+
+  it('reports finite numbers of every epoch, and traces one number per image', () =>
+    arena(async () => {
+      const { set } = await signs()
+      const epochs: Record<string, unknown>[] = []
+      const traces: Float32Array[] = []
+      const watching = {
+        onEpoch: (metrics: Record<string, unknown>) => void epochs.push(metrics),
+        onTrace: (_: string, __: number, values: Float32Array) => void traces.push(values),
+      }
+      const { suspicion } = await run(set, watching)
+      expect(epochs.filter(({ stage }) => stage === 'model').map(({ epoch }) => epoch)).toEqual([0, 1])
+      for (const { stage, ...numbers } of epochs) {
+        expect(stage).toEqual(expect.any(String))
+        expect(Object.values(numbers).every(Number.isFinite)).toBe(true)
+        expect(Object.keys(numbers)).toEqual(expect.arrayContaining(['loss', 'accuracy']))
+      }
+      for (const values of traces) expect(values.length).toBe(set.labels.length)
+      if (!suspicion) return
+      expect(suspicion.score.length).toBe(set.labels.length)
+      expect(suspicion.score.every(Number.isFinite)).toBe(true)
+      expect(Number.isFinite(suspicion.threshold)).toBe(true)
+    }))
+
+  it('gives a model that predicts the same on any batch size, and describes it', () =>
+    arena(async () => {
+      const { set } = await signs()
+      const { classifier, description } = await run(set)
+      expect(description).toMatchObject({ model: 'wrn', classes: set.classes, shape: set.shape })
+      const images = loader(set, device)
+      const scores = (batch: number) =>
+        scoreEach(classifier, images, ({ logits }) => logits.softmax(1).select(1, 0), batch).then((all) =>
+          Array.from(all),
+        )
+      const together = await scores(80)
+      expect(together.every((p) => p >= 0 && p <= 1)).toBe(true)
+      for (const batch of [1, 7, 1000]) {
+        for (const [i, score] of (await scores(batch)).entries()) expect(score).toBeCloseTo(together[i] as number, 4)
+      }
+    }))
+
+  it('leaves no tensors behind but the model it returns', async () => {
+    const { set } = await signs()
+    const before = liveTensors()
+    const { classifier } = await arena(() => run(set))
+    const weights = Object.values(stateOf(classifier).tensors)
+    expect(liveTensors() - before).toBe(weights.length)
+    for (const tensor of weights) tensor.free()
+    expect(liveTensors()).toBe(before)
+  })
+
+  it('leaves no tensors behind when it is stopped', async () => {
+    const { set } = await signs()
+    const before = liveTensors()
+    await expect(arena(() => run(set, { interrupted: () => true }))).rejects.toThrow('Stopped on request')
+    expect(liveTensors()).toBe(before)
+  })
+
+  it('copes with a class that has no images, and with a last batch of one', () =>
+    arena(async () => {
+      const { set } = await signs(120)
+      const kept = Array.from(set.labels.keys())
+        .filter((i) => set.labels[i] !== 5)
+        .slice(0, 65)
+      const without = subset(set, kept)
+      expect(without.labels).not.toContain(5)
+      const { classifier } = await run(without, {}, { epochs: 1 })
+      const all = Object.values(stateOf(classifier).tensors).flatMap((tensor) => tensor.numbers())
+      expect(all.every(Number.isFinite)).toBe(true)
+    }))
+
+  it('copes with images that all carry one label', () =>
+    arena(async () => {
+      const { set } = await signs()
+      const one = imageSet({ ...set, labels: new Int32Array(set.labels.length) })
+      const { classifier, suspicion } = await run(one, {}, { epochs: 1 })
+      const all = Object.values(stateOf(classifier).tensors).flatMap((tensor) => tensor.numbers())
+      expect(all.every(Number.isFinite)).toBe(true)
+      expect(suspicion?.score.some(Number.isNaN) ?? false).toBe(false)
+    }))
+})

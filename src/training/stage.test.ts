@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest'
+import { device } from '../../test/device.ts'
+import { UserError } from '../errors.ts'
+import type { Stateful } from '../nn/module.ts'
+import { Random } from '../tensor/random.ts'
+import { keep } from '../tensor/scope.ts'
+import { liveTensors, zeros } from '../tensor/tensor.ts'
+import { noAugmentation } from './augment.ts'
+import { type Checkpoints, noCheckpoints, type Position } from './checkpoint.ts'
+import { imageSet } from './images.ts'
+import { loader } from './loader.ts'
+import { type EpochMetrics, type Progress, type StageContext, stage } from './stage.ts'
+
+const count = 10
+const images = loader(
+  imageSet({
+    pixels: Uint8Array.from({ length: count * 4 }, (_, i) => i),
+    shape: [1, 2, 2],
+    labels: Int32Array.from({ length: count }, (_, i) => i % 3),
+    classes: ['a', 'b', 'c'],
+    names: Array.from({ length: count }, String),
+  }),
+  device,
+)
+
+const context = (more: Partial<StageContext> = {}): StageContext => ({
+  loader: images,
+  random: new Random(1),
+  checkpoints: noCheckpoints,
+  secondsBetweenCheckpoints: 1000,
+  onProgress() {},
+  onEpoch() {},
+  interrupted: () => false,
+  ...more,
+})
+const options = { epochs: 3, batch: 4, augmentation: noAugmentation, state: {} }
+
+/** Checkpoints in memory, and the positions they were made at. */
+function memory() {
+  const positions: Position[] = []
+  const stages = new Map<string, Position>()
+  const checkpoints: Checkpoints = {
+    save(name, _, position) {
+      positions.push(position)
+      stages.set(name, JSON.parse(JSON.stringify(position)))
+    },
+    restore: (name) => stages.get(name),
+  }
+  return { checkpoints, positions }
+}
+
+/** Runs a stage and tells which images each step had. */
+async function steps(around: StageContext, { onStep = (_: number) => {}, name = 'a', epochs = 3 } = {}) {
+  const seen: { epoch: number; step: number; indices: number[] }[] = []
+  for await (const { epoch, step, indices, report } of stage(around, name, { ...options, epochs })) {
+    seen.push({ epoch, step, indices: [...indices] })
+    report({ loss: step })
+    onStep(step)
+  }
+  return seen
+}
+
+describe('a stage', () => {
+  it('shows every image once per epoch, in another order each time, the same from the same seed', async () => {
+    const seen = await steps(context())
+    expect(seen.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
+    const orders = [0, 1, 2].map((epoch) =>
+      seen.filter((each) => each.epoch === epoch).flatMap(({ indices }) => indices),
+    )
+    for (const order of orders) expect([...order].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect(new Set(orders.map(String)).size).toBe(3)
+    expect(await steps(context())).toEqual(seen)
+    expect(await steps(context({ random: new Random(2) }))).not.toEqual(seen)
+    expect(await steps(context(), { name: 'b' })).not.toEqual(seen)
+  })
+
+  it('gives each batch its images and labels, and says where it is', async () => {
+    for await (const batch of stage(context(), 'a', options)) {
+      const [index] = batch.indices as unknown as [number]
+      expect(batch.images.select(0, 0).mul(255).round().numbers()).toEqual([0, 1, 2, 3].map((k) => 4 * index + k))
+      expect(batch.labels.numbers()).toEqual(Array.from(batch.indices, (i) => i % 3))
+      expect(batch.labels.dtype).toBe('int64')
+      expect(batch.steps).toBe(9)
+      expect(batch.last).toBe(batch.step % 3 === 2)
+      expect(batch.indices.length).toBe(batch.last ? 2 : 4)
+    }
+  })
+
+  it('averages what is reported over images, not over batches', async () => {
+    const epochs: EpochMetrics[] = []
+    const progress: Progress[] = []
+    const around = context({ onEpoch: (metrics) => epochs.push(metrics), onProgress: (each) => progress.push(each) })
+    await steps(around)
+    expect(epochs.map(({ stage, epoch, loss }) => [stage, epoch, loss])).toEqual([
+      ['a', 0, (4 * 0 + 4 * 1 + 2 * 2) / 10],
+      ['a', 1, (4 * 3 + 4 * 4 + 2 * 5) / 10],
+      ['a', 2, (4 * 6 + 4 * 7 + 2 * 8) / 10],
+    ])
+    expect(progress.map(({ epoch, batch }) => [epoch, batch])).toEqual(
+      [0, 1, 2].flatMap((e) => [1, 2, 3].map((b) => [e, b])),
+    )
+    expect(progress[1]?.values).toEqual({ loss: 0.5 })
+    expect(progress.at(-1)?.secondsLeft).toBe(0)
+    expect(progress[0]?.secondsLeft).toBeGreaterThan(0)
+  })
+
+  it('saves and stops when asked, and goes on with the very next batch', async () => {
+    const straight = await steps(context())
+    const epochs: EpochMetrics[] = []
+    for (let stop = 0; stop < 8; stop++) {
+      const { checkpoints } = memory()
+      let stopped = false
+      const interrupted = () => stopped
+      const first: number[] = []
+      const run = steps(context({ checkpoints, interrupted, onEpoch: (each) => epochs.push(each) }), {
+        onStep(step) {
+          first.push(step)
+          stopped = step === stop
+        },
+      })
+      await expect(run).rejects.toEqual(new UserError('saved', 'Stopped on request; everything is saved'))
+      await expect(run).rejects.toMatchObject({ code: 75 })
+      const rest = await steps(context({ checkpoints, onEpoch: (each) => epochs.push(each) }))
+      expect(first.at(-1)).toBe(stop)
+      expect(rest).toEqual(straight.slice(stop + 1))
+    }
+    // Also the averages of a broken epoch are those of a whole one.
+    for (const { epoch, loss } of epochs) expect(loss).toBe([0.8, 3.8, 6.8][epoch])
+  })
+
+  it('is skipped once it is finished', async () => {
+    const { checkpoints, positions } = memory()
+    await steps(context({ checkpoints }))
+    expect(positions).toEqual([{ epoch: 3, batch: 0, finished: true, sums: {} }])
+    expect(await steps(context({ checkpoints }))).toEqual([])
+    expect((await steps(context({ checkpoints }), { name: 'b' })).length).toBe(9)
+  })
+
+  it('does nothing in no epochs', async () => {
+    expect(await steps(context(), { epochs: 0 })).toEqual([])
+  })
+
+  it('saves when due', async () => {
+    const { checkpoints, positions } = memory()
+    await steps(context({ checkpoints, secondsBetweenCheckpoints: 0 }), { epochs: 1 })
+    expect(positions.map(({ epoch, batch, finished }) => [epoch, batch, finished])).toEqual([
+      [0, 1, false],
+      [0, 2, false],
+      [1, 0, true],
+    ])
+  })
+
+  it('hands checkpoints the state it was given', async () => {
+    const counter: Stateful = { tensors: { steps: keep(zeros([1])) } }
+    const saved: unknown[] = []
+    const checkpoints: Checkpoints = {
+      save: (_, state) => void saved.push(state),
+      restore: (_, state) => void saved.push(state),
+    }
+    const state = { counter }
+    for await (const _ of stage(context({ checkpoints }), 'a', { ...options, epochs: 1, state }))
+      counter.tensors.steps?.add_(1)
+    expect(saved).toEqual([state, state])
+    expect(counter.tensors.steps?.item()).toBe(3)
+  })
+
+  it('leaves no tensors behind, also when the loop is left early', async () => {
+    const before = liveTensors()
+    await steps(context())
+    for await (const { step } of stage(context(), 'a', options)) if (step === 1) break
+    const failing = steps(context(), {
+      onStep() {
+        throw new Error('on purpose')
+      },
+    })
+    await expect(failing).rejects.toThrow('on purpose')
+    expect(liveTensors()).toBe(before)
+  })
+})

@@ -1,0 +1,103 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { parseConfigFile, resolveConfig } from '../src/experiment/config.ts'
+import { type Listener, silent } from '../src/experiment/listener.ts'
+import { createRun, openRun, type RunFolder, readMetrics } from '../src/experiment/record.ts'
+import { type ExperimentResult, runExperiment } from '../src/experiment/run.ts'
+import { liveTensors } from '../src/tensor/tensor.ts'
+import { device } from './device.ts'
+
+// A whole experiment, from drawing the data to the result, in a directory of its own.
+
+const runs = mkdtempSync(join(tmpdir(), 'end-to-end-'))
+afterAll(() => rmSync(runs, { recursive: true }))
+
+const config = resolveConfig({
+  ...{ dataset: 'signs', 'dataset.train': 600, 'dataset.test': 120, attack: 'badnets', defense: 'cbd' },
+  ...{ epochs: 2, 'defense.confounder-epochs': 1, 'model.depth': 10, device, threads: 1 },
+})
+
+async function experiment(folder: RunFolder, listener: Partial<Listener> = {}): Promise<ExperimentResult> {
+  try {
+    return await runExperiment(folder, { ...silent, ...listener })
+  } finally {
+    folder.close()
+  }
+}
+
+/** What a run's circumstances and clock do not change. */
+function comparable({ run, seconds, trainingSeconds, resumed, environment, ...result }: ExperimentResult): object {
+  return result
+}
+
+describe('an experiment', () => {
+  let straight: Promise<ExperimentResult> | undefined
+  const run = () => {
+    straight ??= experiment(createRun(runs, 'experiment', config))
+    return straight
+  }
+
+  it('leaves a record that says all, and no tensors', async () => {
+    const before = liveTensors()
+    const result = await run()
+    expect(liveTensors()).toBe(before)
+    expect(result).toMatchObject({
+      dataset: 'signs',
+      attack: 'badnets',
+      defense: 'cbd',
+      preset: 'paper',
+      seed: 1,
+      epochs: 2,
+    })
+    expect(result).toMatchObject({ poisonedImages: 60, cleanImages: 120, triggeredImages: 110, resumed: false })
+    expect(result.modelHash).toMatch(/^[0-9a-f]{64}$/)
+    expect(JSON.parse(readFileSync(join(result.run, 'result.json'), 'utf8'))).toEqual(
+      JSON.parse(JSON.stringify(result)),
+    )
+    const truth = JSON.parse(readFileSync(join(result.run, 'truth.json'), 'utf8'))
+    expect(truth.poisoned.length).toBe(60)
+    const stages = readMetrics(join(result.run, 'metrics.jsonl')).map(({ stage, trace, epoch }) => [
+      stage ?? trace,
+      epoch,
+    ])
+    expect(stages).toEqual(
+      expect.arrayContaining([
+        ['confounder', 0],
+        ['model', 0],
+        ['model', 1],
+        ['weight', 1],
+      ]),
+    )
+  })
+
+  it('gives the same model again, from nothing but its recorded configuration', async () => {
+    const first = await run()
+    const file = join(first.run, 'config.yaml')
+    const again = resolveConfig(parseConfigFile(readFileSync(file, 'utf8'), file))
+    expect(again).toEqual(config)
+    const second = await experiment(createRun(runs, 'experiment', again))
+    expect(second.modelHash).toBe(first.modelHash)
+    expect(comparable(second)).toEqual(comparable(first))
+  })
+
+  it.each([
+    ['in the confounder’s epoch', 2],
+    ['in the model’s last epoch', 13],
+  ])('gives the same model when it is stopped %s and resumed', async (_, stopAfter) => {
+    const folder = createRun(runs, 'experiment', config)
+    let batches = 0
+    const interrupted = () => batches >= stopAfter
+    const stopped = experiment(folder, { progress: () => void batches++, interrupted })
+    await expect(stopped).rejects.toMatchObject({ code: 75 })
+    expect(batches).toBe(stopAfter)
+    const resumed = await experiment(openRun(folder.path))
+    const first = await run()
+    expect(resumed.resumed).toBe(true)
+    expect(resumed.modelHash).toBe(first.modelHash)
+    expect(comparable(resumed)).toEqual(comparable(first))
+    const numbers = (path: string) => readMetrics(join(path, 'metrics.jsonl')).map(({ seconds, ...rest }) => rest)
+    expect(numbers(resumed.run)).toEqual(numbers(first.run))
+  })
+})
