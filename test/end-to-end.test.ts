@@ -15,8 +15,8 @@ const runs = mkdtempSync(join(tmpdir(), 'end-to-end-'))
 afterAll(() => rmSync(runs, { recursive: true }))
 
 const config = resolveConfig({
-  ...{ dataset: 'signs', 'dataset.train': 600, 'dataset.test': 120, attack: 'badnets', defense: 'cbd' },
-  ...{ epochs: 2, 'defense.confounder-epochs': 1, 'model.depth': 10, device, threads: 1 },
+  ...{ dataset: 'signs', 'dataset.train': 300, 'dataset.test': 60, attack: 'badnets', defense: 'cbd' },
+  ...{ epochs: 2, batch: 64, 'defense.confounder-epochs': 1, 'model.depth': 10, device, threads: 1 },
 })
 
 async function experiment(folder: RunFolder, listener: Partial<Listener> = {}): Promise<ExperimentResult> {
@@ -51,13 +51,13 @@ describe('an experiment', () => {
       seed: 1,
       epochs: 2,
     })
-    expect(result).toMatchObject({ poisonedImages: 60, cleanImages: 120, triggeredImages: 110, resumed: false })
+    expect(result).toMatchObject({ poisonedImages: 30, cleanImages: 60, triggeredImages: 55, resumed: false })
     expect(result.modelHash).toMatch(/^[0-9a-f]{64}$/)
     expect(JSON.parse(readFileSync(join(result.run, 'result.json'), 'utf8'))).toEqual(
       JSON.parse(JSON.stringify(result)),
     )
     const truth = JSON.parse(readFileSync(join(result.run, 'truth.json'), 'utf8'))
-    expect(truth.poisoned.length).toBe(60)
+    expect(truth.poisoned.length).toBe(30)
     const stages = readMetrics(join(result.run, 'metrics.jsonl')).map(({ stage, trace, epoch }) => [
       stage ?? trace,
       epoch,

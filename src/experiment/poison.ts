@@ -78,11 +78,11 @@ function rewrite(
   for (const part of slices(indices, 1000)) {
     scope(() => {
       const bytes = new Uint8Array(part.length * size)
-      part.forEach((i, k) => bytes.set(clean.pixels.subarray(i * size, (i + 1) * size), k * size))
+      for (const [k, i] of part.entries()) bytes.set(clean.pixels.subarray(i * size, (i + 1) * size), k * size)
       const changed = change(tensor(bytes, [part.length, ...clean.shape]), part)
       if (changed.dtype !== 'uint8') throw new Error(`An attack must give uint8 images, not ${changed.dtype}`)
       const result = changed.bytes()
-      part.forEach((i, k) => pixels.set(result.subarray(k * size, (k + 1) * size), i * size))
+      for (const [k, i] of part.entries()) pixels.set(result.subarray(k * size, (k + 1) * size), i * size)
     })
   }
 }

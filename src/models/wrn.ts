@@ -7,6 +7,7 @@ import { linear } from '../nn/linear.ts'
 import { join, type Mode, type Module } from '../nn/module.ts'
 import { autocast } from '../tensor/device.ts'
 import type { Random } from '../tensor/random.ts'
+import { scope } from '../tensor/scope.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { defineModel, type ModelContext } from './model.ts'
 
@@ -56,20 +57,21 @@ function build(
       linear: head,
     }),
     embeddingWidth: last,
-    forward(images, mode, precision = compute.precision) {
-      const maps: Tensor[] = []
-      const features = autocast({ device: compute.device, precision }, () => {
-        let x = stem.forward(normalization.forward(images))
-        for (const group of groups) {
-          for (const each of group) x = each.forward(x, mode)
-          maps.push(x)
-        }
-        return bn.forward(x, mode).relu()
-      })
-      // The head is fp32: logits in bf16 tie, and their losses reach 0.
-      const embedding = features.to({ dtype: 'float32' }).mean([2, 3])
-      return { logits: head.forward(embedding), embedding, maps }
-    },
+    forward: (images, mode, precision = compute.precision) =>
+      scope(() => {
+        const maps: Tensor[] = []
+        const features = autocast({ device: compute.device, precision }, () => {
+          let x = stem.forward(normalization.forward(images))
+          for (const group of groups) {
+            for (const each of group) x = each.forward(x, mode)
+            maps.push(x)
+          }
+          return bn.forward(x, mode).relu_()
+        })
+        // The head is fp32: logits in bf16 tie, and their losses reach 0.
+        const embedding = features.to({ dtype: 'float32' }).mean([2, 3])
+        return { logits: head.forward(embedding), embedding, maps }
+      }),
   }
 }
 
@@ -86,10 +88,12 @@ function block(random: Random, { from, to, stride }: { from: number; to: number;
   const shortcut = from === to && stride === 1 ? null : conv(random, { from, to, kernel: 1, stride })
   return {
     ...join({ bn1, conv1, bn2, conv2, ...(shortcut ? { shortcut } : {}) }),
-    forward(x, mode) {
-      const activated = bn1.forward(x, mode).relu()
-      const residual = conv2.forward(bn2.forward(conv1.forward(activated), mode).relu())
-      return residual.add(shortcut ? shortcut.forward(activated) : x)
-    },
+    // A scope of its own: what autograd does not need is free, and in the cache, for the next block.
+    forward: (x, mode) =>
+      scope(() => {
+        const activated = bn1.forward(x, mode).relu_()
+        const residual = conv2.forward(bn2.forward(conv1.forward(activated), mode).relu_())
+        return residual.add_(shortcut ? shortcut.forward(activated) : x)
+      }),
   }
 }

@@ -20,7 +20,7 @@ describe('steps', () => {
   it('falls to a tenth at 20 and 70 percent', () => {
     const rates = Array.from({ length: 10 }, (_, step) => steps(0.1)(step, 10))
     const expected = [0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001]
-    rates.forEach((rate, i) => expect(rate).toBeCloseTo(expected[i] as number, 12))
+    for (const [i, rate] of rates.entries()) expect(rate).toBeCloseTo(expected[i] as number, 12)
   })
 })
 

@@ -35,7 +35,7 @@ export async function buildAddon(say: (line: string) => void): Promise<string> {
     'deconfound.node',
   )
   if (!existsSync(addon)) {
-    say(`Compiling the addon against libtorch ${libtorch.version} from ${libtorch.origin} (once, under a minute)`)
+    say(`Compiling the addon against libtorch ${libtorch.version} from ${libtorch.origin} (once, a minute or two)`)
     await compile(libtorch, addon)
   }
   remember(addon, libtorch)

@@ -284,6 +284,10 @@ export class Tensor implements Scoped {
     else ops.mulScalar_(this, other)
     return this
   }
+  relu_(): Tensor {
+    ops.relu_(this)
+    return this
+  }
   copy_(source: Tensor): Tensor {
     ops.copy_(this, source)
     return this
@@ -430,6 +434,7 @@ const ops = {
   addScalar_: operator<void>('add_.Scalar'),
   mul_: operator<void>('mul_.Tensor'),
   mulScalar_: operator<void>('mul_.Scalar'),
+  relu_: operator<void>('relu_'),
   copy_: operator<void>('copy_'),
   fill_: operator<void>('fill_.Scalar'),
   requiresGrad_: operator<void>('requires_grad_'),
