@@ -2,9 +2,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <dlfcn.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <torch/cuda.h>
 #include <torch/version.h>
 
@@ -92,18 +89,7 @@ static napi_value setAutocast(napi_env env, napi_callback_info info) {
   });
 }
 
-// Activations of some megabytes come and go every step. By default glibc gives such memory back to the
-// system and faults it in again, a fifth of a step's time; here it stays with the process.
-static void keepFreedMemory() {
-#ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 2047 << 20);
-  mallopt(M_TOP_PAD, 16 << 20);
-#endif
-}
-
 void addDeviceArea(napi_env env, napi_value exports) {
-  keepFreedMemory();
   define(env, exports, "setThreads", setThreads);
   define(env, exports, "threads", threads);
   define(env, exports, "versions", versions);
