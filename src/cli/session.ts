@@ -1,4 +1,5 @@
 import { existsSync, rmSync } from 'node:fs'
+import { exitCode, UserError } from '../errors.ts'
 import type { Listener } from '../experiment/listener.ts'
 import type { RunFolder } from '../experiment/record.ts'
 import { progressListener } from './progress.ts'
@@ -34,8 +35,9 @@ export async function inRun<T>(
     return await withListener((listener) => body(folder, listener))
   } catch (error) {
     const begun = !folder.fresh || existsSync(folder.file('environment.json'))
-    if (begun) process.stderr.write(`to go on: deconfound resume ${folder.path}\n`)
-    else rmSync(folder.path, { recursive: true })
+    const hopeless = error instanceof UserError && error.code === exitCode.diverged
+    if (begun && !hopeless) process.stderr.write(`to go on: deconfound resume ${folder.path}\n`)
+    if (!begun) rmSync(folder.path, { recursive: true })
     throw error
   } finally {
     folder.close()

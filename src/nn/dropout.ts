@@ -6,6 +6,7 @@ export function dropout(input: Tensor, probability: number, random: Random): Ten
   if (probability === 0) return input
   const { shape, device, count } = input
   const scale = 1 / (1 - probability)
-  const mask = Float32Array.from({ length: count }, () => (random.uniform() < probability ? 0 : scale))
+  const mask = new Float32Array(count)
+  for (let i = 0; i < count; i++) mask[i] = random.uniform() < probability ? 0 : scale
   return input.mul(tensor(mask, shape).to({ device }))
 }
