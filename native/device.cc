@@ -64,19 +64,21 @@ static napi_value synchronize(napi_env env, napi_callback_info) {
   });
 }
 
-// setAutocast("cpu" | "cuda", enabled): bfloat16; without the cache of casted weights, which would
+// setAutocast("cpu" | "cuda", enabled) -> what it was before: bfloat16; without the cache of casted weights, which would
 // keep yesterday's weights across a scope.
 static napi_value setAutocast(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
+  return guarded(env, [&] {
     const Arguments arguments(env, info);
     const bool cuda = text(env, arguments[0]).rfind("cuda", 0) == 0;
     const bool enabled = boolean(env, arguments[1]);
     at::autocast::set_autocast_cache_enabled(false);
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
     const auto device = cuda ? at::kCUDA : at::kCPU;
+    const bool before = at::autocast::is_autocast_enabled(device);
     at::autocast::set_autocast_dtype(device, at::kBFloat16);
     at::autocast::set_autocast_enabled(device, enabled);
 #else
+    const bool before = cuda ? at::autocast::is_enabled() : at::autocast::is_cpu_enabled();
     if (cuda) {
       at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
       at::autocast::set_enabled(enabled);
@@ -85,11 +87,14 @@ static napi_value setAutocast(napi_env env, napi_callback_info info) {
       at::autocast::set_cpu_enabled(enabled);
     }
 #endif
-    return nullptr;
+    return toBoolean(env, before);
   });
 }
 
 void addDeviceArea(napi_env env, napi_value exports) {
+  // fp32 means fp32 on a GPU too: scores and golden values are compared across devices.
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setAllowTF32CuBLAS(false);
   define(env, exports, "setThreads", setThreads);
   define(env, exports, "threads", threads);
   define(env, exports, "versions", versions);

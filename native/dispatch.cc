@@ -6,7 +6,15 @@
 
 namespace deconfound {
 
-// find("conv2d") or find("add.Tensor") -> the operator's number for `call`.
+static bool holdsTensors(const c10::TypePtr& type) {
+  if (type->kind() == c10::TypeKind::TensorType) return true;
+  for (const auto& inner : type->containedTypes()) {
+    if (holdsTensors(inner)) return true;
+  }
+  return false;
+}
+
+// find("conv2d") or find("add.Tensor") -> [the operator's number for `call`, for each result whether it is tensors].
 static napi_value find(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments arguments(env, info);
@@ -25,7 +33,14 @@ static napi_value find(napi_env env, napi_callback_info info) {
                          schema.returns()[0].alias_info()->isWrite();
     auto& operators = state(env).operators;
     operators.push_back({*handle, inPlace});
-    return toNumber(env, static_cast<double>(operators.size() - 1));
+    const auto& returns = handle->schema().returns();
+    napi_value kinds, result;
+    napi_create_array_with_length(env, returns.size(), &kinds);
+    for (size_t i = 0; i < returns.size(); ++i) napi_set_element(env, kinds, i, toBoolean(env, holdsTensors(returns[i].type())));
+    napi_create_array_with_length(env, 2, &result);
+    napi_set_element(env, result, 0, toNumber(env, static_cast<double>(operators.size() - 1)));
+    napi_set_element(env, result, 1, kinds);
+    return result;
   });
 }
 
@@ -66,12 +81,14 @@ static napi_value call(napi_env env, napi_callback_info info) {
     stack.reserve(parameters.size() + 1);
     for (size_t i = 0; i < parameters.size(); ++i) {
       const bool missing = i + 1 >= given.count || isMissing(env, given[i + 1]);
-      if (missing && parameters[i].default_value()) {
+      if (!missing) {
+        stack.push_back(toIValue(env, given[i + 1], parameters[i].type()));
+      } else if (parameters[i].default_value()) {
         stack.push_back(*parameters[i].default_value());
-      } else if (missing && parameters[i].type()->kind() != c10::TypeKind::OptionalType) {
-        throw std::runtime_error("argument '" + parameters[i].name() + "' is missing");
+      } else if (parameters[i].type()->kind() == c10::TypeKind::OptionalType) {
+        stack.emplace_back();
       } else {
-        stack.push_back(toIValue(env, given[i + 1 < given.count ? i + 1 : 0], parameters[i].type()));
+        throw std::runtime_error("argument '" + parameters[i].name() + "' is missing");
       }
     }
     shown.assign(stack.begin(), stack.begin() + std::min<size_t>(stack.size(), 4));

@@ -8,6 +8,7 @@ if (!existsSync(compiled)) {
 }
 const { buildAddon } = await import(compiled)
 await buildAddon((line) => process.stderr.write(`${line}\n`)).catch((error) => {
-  process.stderr.write(`${error.code ? error.message : error.stack}\n`)
-  process.exit(error.code ?? 1)
+  const known = typeof error.code === 'number'
+  process.stderr.write(`${known ? error.message : error.stack}\n`)
+  process.exit(known ? error.code : 1)
 })

@@ -25,7 +25,7 @@ export const demoCommand = new Command('demo')
       process.stderr.write(`\n${label[0]?.toUpperCase()}${label.slice(1)}\n`)
       results.push(await inRun(() => createRun(runs, 'experiment', resolveConfig(settings)), runExperiment))
     }
-    const seconds = results.reduce((sum, result) => sum + result.trainingSeconds, 0)
+    const seconds = results.reduce((sum, result) => sum + (result.trainingSeconds ?? 0), 0)
     if (json) {
       process.stdout.write(`${JSON.stringify({ trainingSeconds: seconds, results })}\n`)
       return

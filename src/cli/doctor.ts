@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { UserError } from '../errors.ts'
 import { packageVersion, settleCompute } from '../experiment/environment.ts'
 import { rememberedAddon } from '../tensor/build.ts'
 import { describeMachine } from '../tensor/device.ts'
@@ -9,35 +10,48 @@ export const doctorCommand = new Command('doctor')
   .description('Say what this machine has, what a run would choose, and why')
   .option('--json', 'print one JSON object on standard output')
   .action(({ json }) => {
-    const libtorch = findLibtorch()
-    const { libtorchBuild, ...machine } = describeMachine()
-    const compute = settleCompute({ device: 'auto', precision: 'auto', threads: 0 })
-    const facts = {
-      deconfound: packageVersion(),
-      ...machine,
-      libtorchOrigin: libtorch.origin,
-      libtorchFolder: libtorch.lib,
-      addon: rememberedAddon() ?? null,
+    const libtorch = told(findLibtorch)
+    const machine = told(describeMachine)
+    const facts: Record<string, unknown> = { deconfound: packageVersion(), node: process.version }
+    if ('error' in libtorch) facts.libtorchFound = libtorch.error
+    else
+      Object.assign(facts, { libtorchFound: `${libtorch.version} by ${libtorch.origin}`, libtorchFolder: libtorch.lib })
+    facts.addon = rememberedAddon() ?? 'none yet: it is built at first use'
+
+    if ('error' in machine) {
+      print({ ...facts, problem: machine.error }, json)
+      throw new UserError('usage', 'Cannot compute on this machine, for the reason above')
     }
-    const why = {
-      device:
-        machine.gpus.length > 0
-          ? 'a GPU is there'
-          : libtorch.cuda
-            ? 'libtorch has CUDA, but sees no GPU'
-            : 'this libtorch is built without CUDA',
+    const { libtorchBuild, libtorch: loaded, gpus, ...rest } = machine
+    Object.assign(facts, { libtorchLoaded: loaded, ...rest, gpus: gpus.join(', ') || 'none' })
+    if (!('error' in libtorch) && libtorch.version !== loaded) {
+      facts.remark = "the libtorch found is not the one loaded: 'make setup' builds the addon for it"
+    }
+    const compute = settleCompute({ device: 'auto', precision: 'auto', threads: 0 })
+    const blind =
+      'cuda' in libtorch && libtorch.cuda ? 'libtorch has CUDA, but sees no GPU' : 'this libtorch is built without CUDA'
+    const why: Record<string, string> = {
+      device: gpus.length > 0 ? 'a GPU is there' : blind,
       precision:
         compute.precision === 'bf16' ? 'the device multiplies bf16 in hardware' : 'the device has no fast bf16',
       threads: 'as many as there are cores',
     }
-    if (json) {
-      process.stdout.write(`${JSON.stringify({ ...facts, libtorchBuild, chosen: compute, why })}\n`)
-      return
-    }
-    const rows = Object.entries(facts).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.join(', ') || 'none' : String(value),
-    ])
-    const chosen = Object.entries(compute).map(([name, value]) => [name, String(value), why[name as keyof typeof why]])
-    process.stdout.write(`${table(rows)}\n\nA run would use\n${table(chosen)}\n`)
+    print(json ? { ...facts, libtorchBuild, chosen: compute, why } : facts, json)
+    if (json) return
+    const chosen = Object.entries(compute).map(([name, value]) => [name, String(value), why[name] ?? ''])
+    process.stdout.write(`\nA run would use\n${table(chosen)}\n`)
   })
+
+/** What `ask` returns, or why it cannot be told: a doctor reports an illness instead of failing from it. */
+function told<T>(ask: () => T): T | { error: string } {
+  try {
+    return ask()
+  } catch (error) {
+    return { error: (error as Error).message }
+  }
+}
+
+function print(facts: Record<string, unknown>, json: boolean): void {
+  const rows = Object.entries(facts).map(([name, value]) => [name, String(value)])
+  process.stdout.write(json ? `${JSON.stringify(facts)}\n` : `${table(rows)}\n`)
+}

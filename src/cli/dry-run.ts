@@ -1,22 +1,38 @@
+import { UserError } from '../errors.ts'
 import type { Config } from '../experiment/config.ts'
+import { craftAttack } from '../experiment/craft.ts'
 import { settleCompute } from '../experiment/environment.ts'
 import { loadDataset } from '../experiment/run.ts'
+import { buildModel } from '../experiment/saved-model.ts'
+import { parameterCount } from '../nn/module.ts'
+import { Random } from '../tensor/random.ts'
+import { arena } from '../tensor/scope.ts'
 import { withListener } from './session.ts'
 
-/** Reads the data and settles the machine, says what a run would do, and does none of it. */
+/** Reads the data, settles the machine, makes attack and model ready, says what a run would do, and trains nothing. */
 export async function dryRun(config: Config, { json }: { json?: boolean }): Promise<void> {
   const compute = settleCompute(config)
-  const { train, test, problems } = await withListener((listener) => loadDataset(config, listener))
-  const plan = {
-    ...{
-      trainingImages: train.labels.length,
-      testImages: test?.labels.length ?? 0,
-      classes: train.classes.length,
-      shape: train.shape,
-    },
-    ...{ skippedFiles: problems.length, attack: config.attack, defense: config.defense, preset: config.preset },
-    ...{ epochs: config.epochs, stepsPerEpoch: Math.ceil(train.labels.length / config.batch), ...compute },
-  }
+  const plan = await arena(async () => {
+    const { train, test, problems } = await withListener((listener) => loadDataset(config, listener))
+    if (config.attack !== 'none' && !test)
+      throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images`)
+    if (config.attack !== 'none') await craftAttack(config, train)
+    const { classes, shape } = train
+    const description = {
+      model: config.model,
+      options: config.options.model,
+      classes,
+      shape,
+      normalization: null,
+      fit: 'cover' as const,
+    }
+    const model = buildModel(description, { random: new Random(0), compute })
+    return {
+      ...{ trainingImages: train.labels.length, testImages: test?.labels.length ?? 0, classes: classes.length, shape },
+      ...{ skippedFiles: problems.length, attack: config.attack, defense: config.defense, preset: config.preset },
+      ...{ model: config.model, parameters: parameterCount(model), epochs: config.epochs, ...compute },
+    }
+  })
   const lines = Object.entries(plan).map(
     ([name, value]) => `${name}: ${Array.isArray(value) ? value.join('×') : value}`,
   )

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { UserError } from '../errors.ts'
 import { evaluateModel } from '../experiment/evaluate-model.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { modelFile } from './model-file.ts'
@@ -12,6 +13,11 @@ export const evaluateCommand = withSettings(new Command('evaluate'), {
   .description('Measure a model on trusted test images, and against a trigger')
   .addHelpText('after', '\nExample:\n  deconfound evaluate runs/… --dataset signs --attack badnets')
   .action(async (model: string, options, command: Command) => {
+    if (model.startsWith('--'))
+      throw new UserError(
+        'usage',
+        `Cannot understand '${model}' here: options of entries come last, as in 'deconfound evaluate runs/… --attack.opacity 0.1'`,
+      )
     const config = readConfiguration(command, command.args.slice(1))
     if (printedConfiguration(command, config)) return
     const result = await withListener((listener) => evaluateModel(modelFile(model), config, listener))

@@ -34,8 +34,10 @@ function asUserError(error: unknown): UserError | undefined {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new UserError('space', `The disk is full: ${message}; free some space and resume`)
-  if (/can't allocate memory|out of memory/i.test(message)) {
+  if (/can't allocate memory|out of memory|allocation failed/i.test(message)) {
     return new UserError('space', `Out of memory: ${message.split('\n')[0]}; use smaller batches (--batch)`)
   }
+  if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR'].includes(code ?? ''))
+    return new UserError('usage', `Cannot read or write a file: ${message}`)
   return undefined
 }

@@ -2,8 +2,8 @@ import { existsSync, statSync } from 'node:fs'
 import { Command } from 'commander'
 import { UserError } from '../errors.ts'
 import { openRun } from '../experiment/record.ts'
-import { type ExperimentResult, runExperiment } from '../experiment/run.ts'
-import { runTraining, type TrainingResult } from '../experiment/train.ts'
+import { writeRecord } from '../experiment/results.ts'
+import { resumeRun } from '../experiment/resume.ts'
 import { inRun } from './session.ts'
 import { describeResult } from './tables.ts'
 import { describeTraining } from './train.ts'
@@ -11,24 +11,20 @@ import { describeTraining } from './train.ts'
 export const resumeCommand = new Command('resume')
   .description('Go on with a run that was broken off, from its last checkpoint')
   .argument('<run>', "the run's directory")
+  .option('--record <folder>', "keep an experiment's result as a small file there")
   .option('--json', 'print one JSON object on standard output')
-  .action(async (path: string, { json }) => {
-    if (!existsSync(path) || !statSync(path).isDirectory())
+  .action(async (path: string, { json, record }) => {
+    if (!existsSync(path) || !statSync(path).isDirectory()) {
       throw new UserError('usage', `Cannot resume '${path}': there is no such directory`)
-    let kind = ''
+    }
     const result = await inRun(
       () => openRun(path),
       async (folder, listener) => {
-        kind = folder.kind
-        const finished = folder.readJson('result.json')
-        if (finished) {
-          listener.say('This run is finished; here is its result')
-          return finished
-        }
-        return folder.kind === 'training' ? runTraining(folder, listener) : runExperiment(folder, listener)
+        const done = await resumeRun(folder, listener)
+        if (record && folder.kind === 'experiment') writeRecord(record, folder, done)
+        return done
       },
     )
-    const text =
-      kind === 'training' ? describeTraining(result as TrainingResult) : describeResult(result as ExperimentResult)
+    const text = 'cleanAccuracy' in result ? describeResult(result) : describeTraining(result)
     process.stdout.write(json ? `${JSON.stringify(result)}\n` : `${text}\n`)
   })

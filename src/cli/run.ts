@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs'
 import { Command } from 'commander'
-import { createRun, recordPath, writeRecord } from '../experiment/record.ts'
+import type { Listener } from '../experiment/listener.ts'
+import { createRun, type RunFolder } from '../experiment/record.ts'
+import { readRecord, writeRecord } from '../experiment/results.ts'
 import { runExperiment } from '../experiment/run.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { dryRun } from './dry-run.ts'
@@ -19,17 +20,18 @@ export const runCommand = withSettings(new Command('run'), { without: ['holdout'
     const config = readConfiguration(command, command.args)
     if (printedConfiguration(command, config)) return
     if (options.dryRun) return dryRun(config, options)
-    if (options.record && existsSync(recordPath(options.record, config))) {
-      process.stderr.write(`Already recorded in ${recordPath(options.record, config)}: nothing to do\n`)
-      return
-    }
-    const result = await inRun(
-      () => createRun(options.runs, 'experiment', config),
-      async (folder, listener) => {
-        const finished = await runExperiment(folder, listener)
-        if (options.record) writeRecord(options.record, folder, finished)
-        return finished
-      },
-    )
+    const recorded = options.record && readRecord(options.record, config)
+    if (recorded) process.stderr.write(`Recorded in '${options.record}' already: nothing to do\n`)
+    const result =
+      recorded ?? (await inRun(() => createRun(options.runs, 'experiment', config), recording(options.record)))
     process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${describeResult(result)}\n`)
   })
+
+/** An experiment whose result is also kept in the folder `results`, where one is named. */
+export function recording(results: string | undefined) {
+  return async (folder: RunFolder, listener: Listener) => {
+    const result = await runExperiment(folder, listener)
+    if (results) writeRecord(results, folder, result)
+    return result
+  }
+}

@@ -4,21 +4,23 @@ import type { Listener } from '../experiment/listener.ts'
 import type { RunFolder } from '../experiment/record.ts'
 import { progressListener } from './progress.ts'
 
-/** Runs `body` with a progress display; the first SIGINT or SIGTERM asks it to save and stop. */
-export async function withListener<T>(body: (listener: Listener) => Promise<T>): Promise<T> {
-  let asked = false
+let asked = false
+
+/** From now on the first SIGINT or SIGTERM asks the run to save and stop; a second one ends the process. */
+function listenForSignals(): void {
   const ask = () => {
     asked = true
   }
-  process.once('SIGTERM', ask)
-  process.once('SIGINT', ask)
+  for (const signal of ['SIGINT', 'SIGTERM']) if (process.listenerCount(signal) === 0) process.once(signal, ask)
+}
+
+/** Runs `body` with a progress display. */
+export async function withListener<T>(body: (listener: Listener) => Promise<T>): Promise<T> {
   const listener = progressListener(() => asked)
   try {
     return await body(listener)
   } finally {
     listener.stop()
-    process.removeListener('SIGTERM', ask)
-    process.removeListener('SIGINT', ask)
   }
 }
 
@@ -31,6 +33,7 @@ export async function inRun<T>(
   body: (folder: RunFolder, listener: Listener) => Promise<T>,
 ): Promise<T> {
   const folder = open()
+  listenForSignals()
   try {
     return await withListener((listener) => body(folder, listener))
   } catch (error) {

@@ -15,6 +15,11 @@ export const trainCommand = withSettings(new Command('train'), {
   .option('--dry-run', 'check everything, say what would be done, and stop')
   .addHelpText('after', '\nExample:\n  deconfound train photos/ --epochs 30')
   .action(async (data: string, options, command: Command) => {
+    if (data.startsWith('--'))
+      throw new UserError(
+        'usage',
+        `Cannot understand '${data}' here: options of entries come last, as in 'deconfound train photos/ --defense.bottleneck 0.001'`,
+      )
     const rest = command.args.slice(1)
     const own = rest.find((word) => /^--(data|dataset|attack|rate|target)\b(?!\.)/.test(word))
     if (own)

@@ -4,6 +4,7 @@ import { settleCompute } from './environment.ts'
 import { evaluateModel } from './evaluate-model.ts'
 import { type Listener, silent } from './listener.ts'
 import { createRun, openRun, type RunFolder } from './record.ts'
+import { resumeRun } from './resume.ts'
 import { runExperiment } from './run.ts'
 import { runTraining, trainingSettings } from './train.ts'
 
@@ -28,10 +29,9 @@ export function train(data: string, settings: Given = {}, options: Options = {})
   return inFolder(createRun(options.runs ?? 'runs', 'training', config), runTraining, options)
 }
 
-/** Goes on with a run that was broken off. */
+/** Goes on with a run that was broken off; a finished one gives its result again. */
 export function resume(path: string, options: Options = {}) {
-  const folder = openRun(path)
-  return folder.kind === 'training' ? inFolder(folder, runTraining, options) : inFolder(folder, runExperiment, options)
+  return inFolder(openRun(path), resumeRun, options)
 }
 
 /** Measures a saved model on a data set's test images, and against an attack's trigger. */

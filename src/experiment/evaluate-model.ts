@@ -1,10 +1,8 @@
-import type { AttackEntry } from '../attacks/attack.ts'
-import { attacks } from '../attacks/index.ts'
 import { UserError } from '../errors.ts'
-import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import type { Config } from './config.ts'
-import { settleCompute } from './environment.ts'
+import { craftAttack } from './craft.ts'
+import { describeEnvironment, settleCompute } from './environment.ts'
 import { evaluate } from './evaluate.ts'
 import type { Listener } from './listener.ts'
 import { loadDataset } from './run.ts'
@@ -17,18 +15,29 @@ export async function evaluateModel(modelFile: string, config: Config, listener:
     const { model, description } = loadModel(modelFile, compute)
     const { train, test } = await loadDataset(config, listener)
     if (!test) throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images`)
-    if (test.shape.join() !== description.shape.join() || test.classes.length !== description.classes.length) {
-      const facts = `the model takes ${description.classes.length} classes of ${description.shape.join('×')}, the data has ${test.classes.length} of ${test.shape.join('×')}`
-      throw new UserError('data', `Cannot measure '${modelFile}' on '${config.dataset}': ${facts}`)
+    const different = test.classes.findIndex((name, i) => name !== description.classes[i])
+    if (
+      test.shape.join() !== description.shape.join() ||
+      test.classes.length !== description.classes.length ||
+      different >= 0
+    ) {
+      const one = `${description.classes.length} classes of ${description.shape.join('×')}`
+      const other = `${test.classes.length} of ${test.shape.join('×')}`
+      const names =
+        different >= 0
+          ? `; class ${different} is '${description.classes[different]}' there, '${test.classes[different]}' here`
+          : ''
+      throw new UserError(
+        'data',
+        `Cannot measure '${modelFile}' on '${config.dataset}': the model takes ${one}, the data has ${other}${names}`,
+      )
     }
-    const entry = attacks[config.attack] as unknown as AttackEntry
-    const view = { random: new Random(config.seed).fork('attack'), train, target: config.target }
-    const attack = await entry.craft(config.options.attack, view)
+    const { attack, trigger } = await craftAttack(config, train)
     return {
-      model: modelFile,
-      dataset: config.dataset,
-      attack: config.attack,
+      ...{ model: modelFile, dataset: config.dataset, attack: config.attack, trigger },
+      ...{ target: config.target, seed: config.seed },
       ...(await evaluate(model, test, { attack, device: compute.device })),
+      environment: { ...describeEnvironment(compute), testHash: test.hash },
     }
   })
 }

@@ -39,11 +39,14 @@ export function createRun(parent: string, kind: RunKind, config: Config): RunFol
   try {
     mkdirSync(path, { recursive: true })
   } catch (error) {
+    if (['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     throw new UserError('usage', `Cannot make the run's directory '${path}': ${(error as Error).message}`)
   }
-  const folder = open(path, kind, config, true)
-  writeAtomically(folder.file('config.yaml'), stringify(flattenConfig(config)))
+  // A path relative to here would mean nothing to a later `resume` from elsewhere.
+  const settled = config.data === undefined ? config : { ...config, data: resolve(config.data) }
+  const folder = open(path, kind, settled, true)
   writeAtomically(folder.file('kind'), `${kind}\n`)
+  writeAtomically(folder.file('config.yaml'), stringify(flattenConfig(settled))) // last: with it this is a run
   return folder
 }
 
@@ -80,30 +83,6 @@ function cutTornLine(path: string): void {
   const text = readFileSync(path)
   const end = text.lastIndexOf(10) + 1
   if (end < text.length) truncateSync(path, end)
-}
-
-/**
- * Keeps a finished experiment as one small file without this machine's paths: result, configuration, metrics. Named by
- * what was run, so that a second run of the same finds it.
- */
-export function writeRecord(results: string, folder: RunFolder, result: { readonly run: string }): string {
-  mkdirSync(results, { recursive: true })
-  const { data: _, ...config } = flattenConfig(folder.config)
-  const record = {
-    result: { ...result, run: basename(result.run) },
-    config,
-    metrics: readMetrics(folder.file('metrics.jsonl')),
-  }
-  const path = recordPath(results, folder.config)
-  writeAtomically(path, `${JSON.stringify(record, null, 1)}\n`)
-  return path
-}
-
-/** Where the record of such a run lies. */
-export function recordPath(results: string, config: Config): string {
-  const { dataset, attack, rate, defense, preset, epochs, seed } = config
-  const name = [dataset, attack, `rate${rate}`, defense, preset, `${epochs}epochs`, `seed${seed}`].join('-')
-  return join(results, `${name}.json`)
 }
 
 /** A line per run under `parent`, oldest first. */

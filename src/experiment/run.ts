@@ -1,6 +1,3 @@
-import { createHash } from 'node:crypto'
-import type { AttackEntry, Crafted } from '../attacks/attack.ts'
-import { attacks } from '../attacks/index.ts'
 import type { DatasetEntry } from '../datasets/dataset.ts'
 import { datasets } from '../datasets/index.ts'
 import { UserError } from '../errors.ts'
@@ -10,8 +7,9 @@ import type { Compute } from '../tensor/device.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
-import type { ImageSet } from '../training/images.ts'
+import { type ImageSet, subset } from '../training/images.ts'
 import type { Config } from './config.ts'
+import { craftAttack } from './craft.ts'
 import { defend } from './defend.ts'
 import { describeEnvironment, settleCompute } from './environment.ts'
 import { evaluate, evaluateSuspicion } from './evaluate.ts'
@@ -28,30 +26,21 @@ import { auroc, mean, median } from './statistics.ts'
 export async function runExperiment(folder: RunFolder, listener: Listener) {
   const { config } = folder
   const random = new Random(config.seed)
-  const compute = settleCompute(config)
+  const compute = settleRun(folder)
   const began = performance.now()
 
   return arena(async () => {
-    const { train, test } = await loadDataset(config, listener)
+    const { train: given, test } = await loadDataset(config, listener)
     if (!test)
       throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images ('train' does without)`)
-    if (config.target >= train.classes.length) {
-      throw new UserError(
-        'usage',
-        `Cannot aim at class ${config.target}: there are ${train.classes.length} classes, from 0 on`,
-      )
-    }
-    const entry = attacks[config.attack] as unknown as AttackEntry
-    const view = { random: random.fork('attack'), train, target: config.target }
-    const attack: Crafted = await entry.craft(config.options.attack, view)
-    const poisoned = poison(train, attack, {
-      rate: entry.labels === 'none' ? 0 : config.rate,
-      random: random.fork('poison'),
-    })
-    const trigger = identify(config)
-    folder.writeJson('truth.json', { trigger, hash: poisoned.truth.hash, ...lists(poisoned.truth) })
+    // Many data sets come sorted by class: in their own order an image's neighbors would tell its true label.
+    const order = random.fork('order').permutation(given.labels.length)
+    const train = subset(given, order)
+    const { attack, trigger, rate } = await craftAttack(config, train)
+    const poisoned = poison(train, attack, { rate, random: random.fork('poison') })
+    const environment = rememberEnvironment(folder, given, test, compute, listener.say)
+    folder.writeJson('truth.json', { trigger, hash: poisoned.truth.hash, ...lists(poisoned.truth, order) })
     await writePreview(folder.file('preview.png'), test, attack)
-    const environment = rememberEnvironment(folder, train, test, compute, listener.say)
     listener.say(`${poisoned.truth.poisoned.length} of ${train.labels.length} training images are poisoned`)
 
     const trained = performance.now()
@@ -66,7 +55,9 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
       onTrace: (name, epoch, values) => folder.appendMetrics(compareWithTruth(name, epoch, values, poisoned.truth)),
       interrupted: listener.interrupted,
     })
-    const trainingSeconds = (performance.now() - trained) / 1000
+    const resumed = folder.readJson('resumed.json') !== undefined
+    // Of a resumed run only the last part was timed.
+    const trainingSeconds = resumed ? null : (performance.now() - trained) / 1000
     const modelHash = saveModel(folder.file('model.safetensors'), classifier, description)
     const evaluation = await evaluate(classifier, test, { attack, device: compute.device })
     if (suspicion) writeSuspects(folder.file('suspects.csv'), poisoned.set, suspicion)
@@ -85,7 +76,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
       poisonedImages: poisoned.truth.poisoned.length,
       poisonHash: poisoned.truth.hash,
       ...{ trigger, modelHash, trainingSeconds, seconds: (performance.now() - began) / 1000 },
-      ...{ resumed: folder.readJson('resumed') === true, environment },
+      ...{ resumed, environment },
     }
     folder.writeJson('result.json', result)
     return result
@@ -100,14 +91,16 @@ export function loadDataset(config: Config, listener: Listener) {
   return entry.load(config.options.dataset, { data: config.data, seed: config.seed, progress: listener.reading })
 }
 
-/** A trigger's identity: what determines it, and nothing else. */
-function identify({ attack, options, seed, target }: Config): string {
-  return createHash('sha256')
-    .update(JSON.stringify([attack, options.attack, seed, target]))
-    .digest('hex')
+/** Device, precision and threads: settled once, and for a resumed run those it began with. */
+export function settleRun(folder: RunFolder): Compute {
+  const began = folder.readJson('environment.json') as Compute | undefined
+  return settleCompute(began ?? folder.config)
 }
 
-/** Writes the run's circumstances; where they were written before, the data must be the same. */
+/**
+ * Writes the run's circumstances. Where it began before, the data must be the same; another libtorch or processor, which
+ * may give other roundings, is recorded beside the first.
+ */
 export function rememberEnvironment(
   folder: RunFolder,
   train: ImageSet,
@@ -115,21 +108,27 @@ export function rememberEnvironment(
   compute: Compute,
   say: (line: string) => void,
 ) {
-  const environment = { ...describeEnvironment(compute), trainHash: train.hash, testHash: test?.hash ?? null }
-  const before = folder.readJson('environment.json') as typeof environment | undefined
-  if (before && (before.trainHash !== environment.trainHash || before.testHash !== environment.testHash)) {
+  const now = { ...describeEnvironment(compute), trainHash: train.hash, testHash: test?.hash ?? null }
+  const before = folder.readJson('environment.json') as typeof now | undefined
+  say(`${before ? 'going on' : 'running'} in ${folder.path}`)
+  if (!before) {
+    folder.writeJson('environment.json', now)
+    return now
+  }
+  if (before.trainHash !== now.trainHash || before.testHash !== now.testHash) {
     throw new UserError('data', `Cannot resume '${folder.path}': its data has changed since it began; start a new run`)
   }
-  if (before) folder.writeJson('resumed', true)
-  folder.writeJson('environment.json', environment)
-  say(`${before ? 'going on' : 'running'} in ${folder.path}`)
-  return environment
+  const changed = (['libtorch', 'processor', 'deconfound'] as const).filter((name) => before[name] !== now[name])
+  if (changed.length > 0) say(`resumed with another ${changed.join(', ')}: the result may differ in rounding`)
+  folder.writeJson('resumed.json', now)
+  return before
 }
 
-function lists({ poisoned, covers, originalLabels }: Truth) {
+/** The truth in the data set's own numbering, `order` being that of training. */
+function lists({ poisoned, covers, originalLabels }: Truth, order: Int32Array) {
   return {
-    poisoned: [...poisoned],
-    covers: [...covers],
+    poisoned: Array.from(poisoned, (i) => order[i]),
+    covers: Array.from(covers, (i) => order[i]),
     originalLabels: Array.from(poisoned, (i) => originalLabels[i]),
   }
 }

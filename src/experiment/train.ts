@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { UserError } from '../errors.ts'
 import { writeSuspects } from '../report/suspects.ts'
 import { Random } from '../tensor/random.ts'
@@ -9,10 +10,9 @@ import { loader } from '../training/loader.ts'
 import { predict } from '../training/predict.ts'
 import type { Config } from './config.ts'
 import { defend } from './defend.ts'
-import { settleCompute } from './environment.ts'
 import type { Listener } from './listener.ts'
 import type { RunFolder } from './record.ts'
-import { loadDataset, rememberEnvironment } from './run.ts'
+import { loadDataset, rememberEnvironment, settleRun } from './run.ts'
 import { saveModel } from './saved-model.ts'
 
 /**
@@ -22,7 +22,7 @@ import { saveModel } from './saved-model.ts'
 export async function runTraining(folder: RunFolder, listener: Listener) {
   const { config } = folder
   const random = new Random(config.seed)
-  const compute = settleCompute(config)
+  const compute = settleRun(folder)
   const began = performance.now()
 
   return arena(async () => {
@@ -84,21 +84,39 @@ export type TrainingResult = Awaited<ReturnType<typeof runTraining>>
 /** The settings for a person's own folder: by CBD's fast preset, unless they choose a defense. */
 export function trainingSettings(data: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const defaults = given.defense === undefined ? { defense: 'cbd', preset: 'balanced' } : {}
-  return { dataset: detectDataset(data), ...defaults, ...given, data, attack: 'none' }
+  return { ...defaults, ...given, dataset: detectDataset(data), data, attack: 'none' }
 }
 
 /** The catalogue's name for what lies at `data`: CIFAR batches, or else class folders. */
 function detectDataset(data: string): 'cifar10' | 'image-folder' {
-  const isFolder = existsSync(data) && statSync(data).isDirectory()
-  return isFolder && readdirSync(data).some((name) => /^data_batch_1(\.bin)?$/.test(name)) ? 'cifar10' : 'image-folder'
+  const marks = ['data_batch_1', 'data_batch_1.bin']
+  return marks.some((name) => existsSync(join(data, name))) ? 'cifar10' : 'image-folder'
 }
 
-/** A seeded share of the images set apart; none where every class would not keep two for training. */
+/** A seeded share of each class set apart, leaving every class at least two images to train on. */
 function holdOut(given: ImageSet, { holdout }: Config, random: Random): { kept: ImageSet; heldOut: ImageSet | null } {
-  const count = given.labels.length
-  if (count < 4) throw new UserError('data', `Cannot train on ${count} images: that is too few to learn anything from`)
-  const wanted = Math.floor(holdout * count)
-  if (wanted === 0) return { kept: given, heldOut: null }
-  const order = random.permutation(count)
-  return { kept: subset(given, order.slice(wanted).sort()), heldOut: subset(given, order.slice(0, wanted).sort()) }
+  if (given.labels.length < 4) {
+    throw new UserError('data', `Cannot train on ${given.labels.length} images: that is too few to learn anything from`)
+  }
+  const sizes = given.classes.map((_, k) => given.labels.filter((label) => label === k).length)
+  const left = sizes.map((size) => Math.max(0, Math.min(Math.floor(holdout * size), size - 2)))
+  const apart = new Set<number>()
+  for (const i of random.permutation(given.labels.length)) {
+    const label = given.labels[i] as number
+    if ((left[label] as number) <= 0) continue
+    left[label] = (left[label] as number) - 1
+    apart.add(i)
+  }
+  if (apart.size === 0) return { kept: given, heldOut: null }
+  const indices = Int32Array.from(given.labels.keys())
+  return {
+    kept: subset(
+      given,
+      indices.filter((i) => !apart.has(i)),
+    ),
+    heldOut: subset(
+      given,
+      indices.filter((i) => apart.has(i)),
+    ),
+  }
 }

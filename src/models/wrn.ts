@@ -19,8 +19,8 @@ export const wrn = defineModel({
   title: 'Wide residual network',
   paper: 'https://arxiv.org/abs/1605.07146',
   options: z.object({
-    depth: z.int().min(10).default(16).describe('number of layers d, 4 more than a multiple of 6'),
-    width: z.number().positive().default(1).describe('widening factor k'),
+    depth: z.int().min(10).max(100).default(16).describe('number of layers d, 4 more than a multiple of 6'),
+    width: z.number().min(0.25).max(16).default(1).describe('widening factor k'),
   }),
   build({ depth, width }, context) {
     if ((depth - 4) % 6 !== 0)

@@ -1,5 +1,6 @@
 import sharp from 'sharp'
 import type { Crafted } from '../attacks/attack.ts'
+import { writeAtomically } from '../files.ts'
 import { scope } from '../tensor/scope.ts'
 import { tensor } from '../tensor/tensor.ts'
 import { type ImageSet, imageBytes } from '../training/images.ts'
@@ -35,8 +36,9 @@ export async function writePreview(path: string, set: ImageSet, attack: Crafted)
       }
     }
   }
-  await sharp(sheet, { raw: { width: sheetWidth, height: sheetHeight, channels: 3 } })
+  const png = await sharp(sheet, { raw: { width: sheetWidth, height: sheetHeight, channels: 3 } })
     .resize(sheetWidth * zoom, sheetHeight * zoom, { kernel: 'nearest' })
     .png()
-    .toFile(path)
+    .toBuffer()
+  writeAtomically(path, png)
 }

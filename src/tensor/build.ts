@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { availableParallelism, homedir } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { UserError } from '../errors.ts'
+import { cacheFolder, writeAtomically } from '../files.ts'
 import { findLibtorch, type Libtorch } from './libtorch.ts'
 
 // The addon is compiled at first use and kept in the cache folder under a name made of the libtorch
@@ -22,12 +23,10 @@ export function packageRoot(): string {
   return folder
 }
 
-const cacheRoot = () => join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'deconfound', 'addon')
+const cacheRoot = () => cacheFolder('addon')
 
-/** The compiled addon's path; builds it when it is not there. `say` hears what is being done. */
+/** The compiled addon's path for the libtorch found now; builds it when it is not there. `say` hears what is being done. */
 export async function buildAddon(say: (line: string) => void): Promise<string> {
-  const known = rememberedAddon()
-  if (known) return known
   const libtorch = findLibtorch()
   const addon = join(
     cacheRoot(),
@@ -55,7 +54,7 @@ export function rememberedAddon(): string | undefined {
 
 function remember(addon: string, { lib }: Libtorch): void {
   const library = join(lib, 'libtorch_cpu.so')
-  writeFileSync(memoryFile(), JSON.stringify({ addon, library, changed: statSync(library).mtimeMs }))
+  writeAtomically(memoryFile(), JSON.stringify({ addon, library, changed: statSync(library).mtimeMs }))
 }
 
 const memoryFile = () =>

@@ -111,8 +111,8 @@ const convolve = `
     const values = (count) => Float32Array.from({ length: count }, (_, i) => Math.sin(i))
     const image = torch.fromBytes(values(2 * 3 * 8 * 8), [2, 3, 8, 8], 6)
     const weight = torch.fromBytes(values(4 * 3 * 3 * 3), [4, 3, 3, 3], 6)
-    torch.call(torch.find('requires_grad_'), weight, true)
-    torch.backward(torch.call(torch.find('sum'), torch.call(torch.find('conv2d'), image, weight)))
+    torch.call(torch.find('requires_grad_')[0], weight, true)
+    torch.backward(torch.call(torch.find('sum')[0], torch.call(torch.find('conv2d')[0], image, weight)))
     return new Float32Array(torch.toBytes(torch.gradientsOf([weight])[0])).reduce((a, b) => a + Math.abs(b), 0)
   }`
 

@@ -44,13 +44,12 @@ export function useThreads(count: number): void {
 }
 
 /** Runs `forward` with convolutions and products in the given precision, weights staying fp32. */
-export function autocast<T>(compute: Pick<Compute, 'device' | 'precision'>, forward: () => T): T {
-  if (compute.precision === 'fp32') return forward()
-  native().setAutocast(compute.device, true)
+export function autocast<T>({ device, precision }: Pick<Compute, 'device' | 'precision'>, forward: () => T): T {
+  const before = native().setAutocast(device, precision === 'bf16')
   try {
     return forward()
   } finally {
-    native().setAutocast(compute.device, false)
+    native().setAutocast(device, before)
   }
 }
 

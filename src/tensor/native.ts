@@ -13,7 +13,7 @@ export type NativeResult = number | boolean | string | null | undefined | Native
 
 /** The addon's functions. Shapes in elements, memory in bytes. */
 export interface Native {
-  find(operator: string): number
+  find(operator: string): [id: number, holdsTensors: boolean[]]
   call(operator: number, ...parameters: NativeArgument[]): NativeResult
   fromBytes(data: NodeJS.TypedArray, shape: readonly number[], dtype: number): Handle
   toBytes(tensor: Handle): ArrayBuffer
@@ -37,7 +37,7 @@ export interface Native {
   cudaDevices(): number
   cudaDevice(index: number): { name: string; memory: number; computeCapability: number } | null
   synchronize(): void
-  setAutocast(device: string, enabled: boolean): void
+  setAutocast(device: string, enabled: boolean): boolean
 }
 
 let loaded: Native | undefined

@@ -1,4 +1,4 @@
-import { type Handle, type NativeArgument, native } from './native.ts'
+import { type Handle, type NativeArgument, type NativeResult, native } from './native.ts'
 import { enter, keep, type Scoped } from './scope.ts'
 
 // This file is longer than most: it is the list of operators the project uses, a line or two each.
@@ -367,17 +367,24 @@ export class Tensor implements Scoped {
  * arguments may be left out. Where libtorch fails, the error names the operator and the shapes.
  */
 export function operator<Result = Tensor>(name: string): (...parameters: Argument[]) => Result {
-  let id = -1
+  let known: ReturnType<ReturnType<typeof native>['find']> | undefined
   return (...parameters) => {
-    if (id < 0) id = native().find(name)
+    known ??= native().find(name)
+    const [id, holdsTensors] = known
     for (let i = 0; i < parameters.length; i++) parameters[i] = lower(parameters[i])
     const result = native().call(id, ...(parameters as NativeArgument[]))
-    if (typeof result === 'number' && result === parameters[0]) return undefined as Result
-    if (typeof result === 'number') return Tensor.wrap(result) as Result
-    if (Array.isArray(result))
-      return result.map((each) => (typeof each === 'number' ? Tensor.wrap(each) : each)) as Result
-    return result as Result
+    if (holdsTensors.length > 1)
+      return (result as NativeResult[]).map((each, i) => raise(each, holdsTensors[i])) as Result
+    if (holdsTensors[0] && result === parameters[0]) return undefined as Result // in place
+    return raise(result, holdsTensors[0]) as Result
   }
+}
+
+/** A handle, or each of an array of them, as a tensor; whatever else an operator returns as it is. */
+function raise(result: NativeResult, isTensor: boolean | undefined): unknown {
+  if (!isTensor) return result
+  if (Array.isArray(result)) return result.map((each) => raise(each, true))
+  return typeof result === 'number' ? Tensor.wrap(result) : result
 }
 
 function lower(argument: Argument): NativeArgument {
@@ -445,7 +452,7 @@ const ops = {
   max: operator('max'),
   min: operator('min'),
   argmax: operator('argmax'),
-  norm: operator('frobenius_norm'),
+  norm: operator('linalg_vector_norm'),
   eq: operator('eq.Tensor'),
   eqScalar: operator('eq.Scalar'),
   ne: operator('ne.Tensor'),
@@ -471,7 +478,10 @@ const ops = {
 
 /** A CPU tensor with a copy of `data`, whose type decides the element type unless `dtype` says otherwise. */
 export function tensor(data: NodeJS.TypedArray | readonly number[], shape: Shape, dtype?: DType): Tensor {
-  if (Array.isArray(data)) return tensor(Float32Array.from(data), shape, dtype)
+  if (Array.isArray(data)) {
+    const wide = dtype === 'int64' || dtype === 'float64' // which hold more than a float32 does
+    return tensor(wide ? Float64Array.from(data) : Float32Array.from(data), shape, dtype)
+  }
   const array = data as NodeJS.TypedArray
   const own = (Object.keys(readers) as (keyof typeof readers)[]).find((name) => array instanceof readers[name])
   if (!own) throw new Error('Cannot make a tensor from an array of this type')

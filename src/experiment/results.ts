@@ -1,0 +1,54 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { UserError } from '../errors.ts'
+import { writeAtomically } from '../files.ts'
+import { type Config, flattenConfig } from './config.ts'
+import { type RunFolder, readMetrics } from './record.ts'
+
+// Finished experiments kept as one small file each, without this machine's paths: result, configuration, metrics. Named
+// by what was run, so that a second run of the same finds it.
+
+/** Settings that say how a result is computed, not what it is a result of. */
+const incidental = ['data', 'device', 'precision', 'threads', 'checkpoint-every', 'holdout']
+
+/** Writes a finished run's record into the folder `results`; returns its path. */
+export function writeRecord(results: string, folder: RunFolder, result: { readonly run: string }): string {
+  mkdirSync(results, { recursive: true })
+  const record = {
+    result: { ...result, run: basename(result.run) },
+    config: withoutPaths(folder.config),
+    metrics: readMetrics(folder.file('metrics.jsonl')),
+  }
+  const path = recordPath(results, folder.config)
+  writeAtomically(path, `${JSON.stringify(record, null, 1)}\n`)
+  return path
+}
+
+/** The recorded result of such a run, where there is one; a record of another configuration in its place is an error. */
+export function readRecord(results: string, config: Config): Record<string, unknown> | undefined {
+  const path = recordPath(results, config)
+  if (!existsSync(path)) return undefined
+  const stored = JSON.parse(readFileSync(path, 'utf8')) as {
+    result: Record<string, unknown>
+    config: Record<string, unknown>
+  }
+  const wanted = withoutPaths(config)
+  const names = [...new Set([...Object.keys(stored.config), ...Object.keys(wanted)])]
+  const other = names.find((name) => !incidental.includes(name) && stored.config[name] !== wanted[name])
+  if (other) {
+    const facts = `'${path}' is there with ${other} ${stored.config[other]}, not ${wanted[other]}`
+    throw new UserError('usage', `Cannot record this run: ${facts}; choose another folder`)
+  }
+  return stored.result
+}
+
+function withoutPaths(config: Config): Record<string, unknown> {
+  const { data: _, ...rest } = flattenConfig(config)
+  return rest
+}
+
+function recordPath(results: string, config: Config): string {
+  const { dataset, attack, rate, defense, preset, epochs, seed } = config
+  const name = [dataset, attack, `rate${rate}`, defense, preset, `${epochs}epochs`, `seed${seed}`].join('-')
+  return join(results, `${name}.json`)
+}

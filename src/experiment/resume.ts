@@ -1,0 +1,14 @@
+import type { Listener } from './listener.ts'
+import type { RunFolder } from './record.ts'
+import { type ExperimentResult, runExperiment } from './run.ts'
+import { runTraining, type TrainingResult } from './train.ts'
+
+/** Goes on with a run of either kind; a finished one gives its result again and is not touched. */
+export async function resumeRun(folder: RunFolder, listener: Listener): Promise<ExperimentResult | TrainingResult> {
+  const finished = folder.readJson('result.json') as ExperimentResult | TrainingResult | undefined
+  if (finished) {
+    listener.say('This run is finished; here is its result')
+    return finished
+  }
+  return folder.kind === 'training' ? runTraining(folder, listener) : runExperiment(folder, listener)
+}
