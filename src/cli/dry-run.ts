@@ -2,6 +2,7 @@ import { UserError } from '../errors.ts'
 import type { Config } from '../experiment/config.ts'
 import { craftAttack } from '../experiment/craft.ts'
 import { settleCompute } from '../experiment/environment.ts'
+import type { RunKind } from '../experiment/record.ts'
 import { loadDataset } from '../experiment/run.ts'
 import { buildModel } from '../experiment/saved-model.ts'
 import { parameterCount } from '../nn/module.ts'
@@ -10,13 +11,14 @@ import { arena } from '../tensor/scope.ts'
 import { withListener } from './session.ts'
 
 /** Reads the data, settles the machine, makes attack and model ready, says what a run would do, and trains nothing. */
-export async function dryRun(config: Config, { json }: { json?: boolean }): Promise<void> {
+export async function dryRun(config: Config, kind: RunKind, { json }: { json?: boolean }): Promise<void> {
   const compute = settleCompute(config)
   const plan = await arena(async () => {
     const { train, test, problems } = await withListener((listener) => loadDataset(config, listener))
-    if (config.attack !== 'none' && !test)
-      throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images`)
-    if (config.attack !== 'none') await craftAttack(config, train)
+    if (kind === 'experiment') {
+      if (!test) throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images`)
+      await craftAttack(config, train)
+    }
     const { classes, shape } = train
     const description = {
       model: config.model,

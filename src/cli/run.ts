@@ -19,7 +19,7 @@ export const runCommand = withSettings(new Command('run'), { without: ['holdout'
   .action(async (options, command: Command) => {
     const config = readConfiguration(command, command.args)
     if (printedConfiguration(command, config)) return
-    if (options.dryRun) return dryRun(config, options)
+    if (options.dryRun) return dryRun(config, 'experiment', options)
     const recorded = options.record && readRecord(options.record, config)
     if (recorded) process.stderr.write(`Recorded in '${options.record}' already: nothing to do\n`)
     const result =

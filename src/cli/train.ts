@@ -26,7 +26,7 @@ export const trainCommand = withSettings(new Command('train'), {
       throw new UserError('usage', `Cannot use '${own}' with 'train', which poisons nothing: see 'deconfound run'`)
     const config = readConfiguration(command, rest, (given) => trainingSettings(data, given))
     if (printedConfiguration(command, config)) return
-    if (options.dryRun) return dryRun(config, options)
+    if (options.dryRun) return dryRun(config, 'training', options)
     const result = await inRun(() => createRun(options.runs, 'training', config), runTraining)
     process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${describeTraining(result)}\n`)
   })
