@@ -42,12 +42,13 @@ device, batch = sys.argv[2] if len(sys.argv) > 2 else "cpu", int(sys.argv[3]) if
 torch.set_num_threads(int(sys.argv[1]))
 model = WRN().to(device)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
-images, labels = torch.rand(batch, 3, 32, 32, device=device), torch.arange(batch, device=device) % 10
+images = [torch.rand(batch, 3, 32, 32, device=device) for _ in range(10)]
+labels = torch.arange(batch, device=device) % 10
 for line in sys.stdin:
     times = []
-    for _ in range(int(line)):
+    for step in range(int(line)):
         began = time.perf_counter()
-        loss = F.cross_entropy(model(images), labels)
+        loss = F.cross_entropy(model(images[step % 10]), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
