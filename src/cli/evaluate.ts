@@ -4,7 +4,7 @@ import { evaluateModel } from '../experiment/evaluate-model.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { modelFile } from './model-file.ts'
 import { withListener } from './session.ts'
-import { percent, table } from './tables.ts'
+import { evaluationRows, table } from './tables.ts'
 
 export const evaluateCommand = withSettings(new Command('evaluate'), {
   without: ['defense', 'preset', 'epochs', 'model', 'rate', 'holdout'],
@@ -21,14 +21,5 @@ export const evaluateCommand = withSettings(new Command('evaluate'), {
     const config = readConfiguration(command, command.args.slice(1))
     if (printedConfiguration(command, config)) return
     const result = await withListener((listener) => evaluateModel(modelFile(model), config, listener))
-    const rows = [
-      ['clean accuracy', percent(result.cleanAccuracy), `of ${result.cleanImages} benign test images`],
-      [
-        'attack success rate',
-        percent(result.attackSuccessRate),
-        `of ${result.triggeredImages} triggered images of other classes`,
-      ],
-      ['recovered accuracy', percent(result.recoveredAccuracy), 'of the same'],
-    ]
-    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${table(rows)}\n`)
+    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${table(evaluationRows(result))}\n`)
   })

@@ -1,3 +1,4 @@
+import type { Evaluation } from '../experiment/evaluate.ts'
 import type { ExperimentResult } from '../experiment/run.ts'
 
 /** Rows of equal length as a table with aligned columns. */
@@ -21,15 +22,7 @@ export function percent(share: number | null | undefined): string {
 /** An experiment's result for a person. */
 export function describeResult(result: ExperimentResult): string {
   const { suspicion } = result
-  const rows = [
-    ['clean accuracy', percent(result.cleanAccuracy), `of ${result.cleanImages} benign test images`],
-    [
-      'attack success rate',
-      percent(result.attackSuccessRate),
-      `of ${result.triggeredImages} triggered images of other classes`,
-    ],
-    ['recovered accuracy', percent(result.recoveredAccuracy), 'of the same'],
-  ]
+  const rows = evaluationRows(result)
   if (suspicion) {
     rows.push([
       'suspects',
@@ -40,4 +33,17 @@ export function describeResult(result: ExperimentResult): string {
   }
   const collapsed = result.collapsed ? '\nThe model has collapsed: it takes most images for one class\n' : ''
   return `${table(rows)}\n${collapsed}model ${result.modelHash.slice(0, 16)} in ${result.run}`
+}
+
+/** CA, ASR and RA with what each is over. */
+export function evaluationRows(result: Evaluation): string[][] {
+  return [
+    ['clean accuracy', percent(result.cleanAccuracy), `of ${result.cleanImages} benign test images`],
+    [
+      'attack success rate',
+      percent(result.attackSuccessRate),
+      `of ${result.triggeredImages} triggered images of other classes`,
+    ],
+    ['recovered accuracy', percent(result.recoveredAccuracy), 'of the same'],
+  ]
 }
