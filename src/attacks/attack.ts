@@ -1,37 +1,70 @@
 import type { z } from 'zod'
+import type { Compute } from '../tensor/device.ts'
 import type { Random } from '../tensor/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { ImageSet } from '../training/images.ts'
+import type { Workshop } from '../training/workshop.ts'
+
+/** What is done to images, uint8 [count, channels, height, width] on the CPU, in and out; one label per image. */
+export type Trigger = (images: Tensor, labels: Int32Array) => Tensor
 
 /** What an attacker has in hand. */
 export interface AttackerView {
   readonly random: Random
-  /** the images that are going to be poisoned */
+  /** the images of which some are going to be poisoned */
   readonly train: ImageSet
-  /** the class that triggered images shall be taken for */
+  /** the class that triggered images shall be taken for, where it is one class */
   readonly target: number
+  readonly compute: Compute
+  /** the class that a triggered image of class `y` shall be taken for */
+  label(y: number): number
+  /** which of the eligible images are going to be poisoned, ascending */
+  poisoned(eligible?: (y: number) => boolean): Int32Array
+  /** the attack that the option of this name chooses, made ready for the same images */
+  part(option: string): Promise<Crafted>
+  /**
+   * What an attack has to learn before it is ready: learned once, then found again by everything that determines it,
+   * which is options, seed, images, recipe, machine, and what is named in `from`. `learn` trains in workshops of its own,
+   * under stage names that are the attack's to choose; it goes on where it was broken off.
+   */
+  learned(from: readonly unknown[], learn: (open: (images: ImageSet) => Workshop) => Promise<Learned>): Promise<Learned>
 }
 
-/** An attack made ready. Images are uint8 [count, channels, height, width] on the CPU, in and out. */
+/** Tensors worth keeping, and what the attack says of its own success. */
+export interface Learned {
+  readonly tensors: Readonly<Record<string, Tensor>>
+  readonly report: Readonly<Record<string, number>>
+}
+
+/** An attack made ready. */
 export interface Crafted {
   /** what is done to an image at test time */
-  trigger(images: Tensor, labels: Int32Array): Tensor
+  readonly trigger: Trigger
   /** the label a poisoned image of class `y` gets, and the class the attacker wants it taken for */
   label(y: number): number
   /** what is done to training images, where it differs from `trigger`; `indices` are their places in the training set */
   poison?(images: Tensor, indices: Int32Array): Tensor
-  /** further images that get a trigger and keep their label; `share` of all training images */
-  readonly cover?: { readonly share: number; apply(images: Tensor, indices: Int32Array): Tensor }
+  /** further images that are changed and keep their label: so many for each poisoned one */
+  readonly cover?: { readonly ratio: number; apply(images: Tensor, indices: Int32Array): Tensor }
   /** which classes may be poisoned; all where absent */
   eligible?(y: number): boolean
+  /** triggers that are also measured one by one */
+  readonly single?: Readonly<Record<string, Trigger>>
 }
 
 /** One entry of the catalogue of attacks. */
 export interface AttackEntry<Schema extends z.ZodObject = z.ZodObject> {
   readonly title: string
   readonly paper: string
-  /** `dirty`: poisoned images get a false label; `clean`: they keep their own; `none`: nothing is poisoned */
-  readonly labels: 'dirty' | 'clean' | 'none'
+  /**
+   * `dirty`: poisoned images get a false label; `clean`: they keep their own, which is the target; `none`: nothing is
+   * poisoned; `base`: as the attack that its option `base` names
+   */
+  readonly labels: 'dirty' | 'clean' | 'none' | 'base'
+  /** the poisoning rate unless told otherwise; 0.1 where absent */
+  readonly rate?: number
+  /** options whose value is another attack's name; that one's options follow as `<option>.<its option>` */
+  readonly parts?: readonly string[]
   readonly options: Schema
   craft(options: z.output<Schema>, view: AttackerView): Crafted | Promise<Crafted>
 }

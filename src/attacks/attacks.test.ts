@@ -1,6 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { device } from '../../test/device.ts'
 import { resolveConfig } from '../experiment/config.ts'
+import { craftAttack } from '../experiment/craft.ts'
+import { silent } from '../experiment/listener.ts'
 import { poison, triggered } from '../experiment/poison.ts'
 import { Random } from '../tensor/random.ts'
 import { arena, scope } from '../tensor/scope.ts'
@@ -16,6 +19,8 @@ const bounds: Partial<Record<AttackName, { largestChange?: number; changedPixels
   none: { largestChange: 0, changedPixels: 0 },
   badnets: { changedPixels: 9, psnr: 20 },
   blend: { largestChange: 51, psnr: 18 },
+  sig: { largestChange: 20, psnr: 24 },
+  wanet: {},
 }
 
 /** Options that make an attack quick enough to be crafted in a test. */
@@ -40,10 +45,14 @@ const rgb: ImageShape = [3, 32, 32]
 const target = 1
 const entries = Object.entries(attacks) as unknown as [AttackName, AttackEntry][]
 
-function craft(name: AttackName, train: ImageSet, seed = 1): Crafted | Promise<Crafted> {
-  const entry = attacks[name] as unknown as AttackEntry
-  return entry.craft(entry.options.parse(quick[name] ?? {}), { random: new Random(seed), train, target })
+/** Everything about an attack made ready by the experiment, as a run does it. */
+function prepare(name: AttackName, train: ImageSet, settings: Record<string, unknown> = {}) {
+  const config = resolveConfig({ attack: name, target, 'model.depth': 10, batch: 16, ...quick[name], ...settings })
+  return craftAttack(config, train, { compute: { device, precision: 'fp32', threads: 1 }, listener: silent })
 }
+
+const craft = async (name: AttackName, train: ImageSet, settings?: Record<string, unknown>): Promise<Crafted> =>
+  (await prepare(name, train, settings)).attack
 
 /** The bytes of all images, triggered. */
 const trigger = (attack: Crafted, set: ImageSet) => triggered(set, attack).pixels
@@ -215,7 +224,6 @@ describe.each(entries)('attack %s', (name, entry) => {
 })
 
 describe('badnets', () => {
-  const { craft } = attacks.badnets
   const at = (pixels: Uint8Array, shape: ImageShape, [c, y, x]: [number, number, number]) =>
     pixels[(c * shape[1] + y) * shape[2] + x]
   const black = (shape: ImageShape) =>
@@ -226,10 +234,10 @@ describe('badnets', () => {
       classes,
       names: [''],
     })
-  const patched = (shape: ImageShape, options: object = {}) =>
+  const patched = (shape: ImageShape, options: Record<string, unknown> = {}) =>
     arena(async () => {
       const train = black(shape)
-      const attack = await craft(attacks.badnets.options.parse(options), { random: new Random(1), train, target })
+      const attack = await craft('badnets', train, options)
       return trigger(attack, train)
     })
 
@@ -262,7 +270,7 @@ describe('badnets', () => {
     ['bottom-left', 27, 2],
     ['bottom-right', 27, 27],
   ] as const)('puts a white patch in the corner it is told: %s', async (position, top, left) => {
-    const pixels = await patched(rgb, { pattern: 'white', position, margin: 2 })
+    const pixels = await patched(rgb, { 'attack.pattern': 'white', 'attack.position': position, 'attack.margin': 2 })
     for (let y = 0; y < 32; y++) {
       for (let x = 0; x < 32; x++) {
         const inside = y >= top && y < top + 3 && x >= left && x < left + 3
@@ -272,11 +280,11 @@ describe('badnets', () => {
   })
 
   it('refuses a patch that does not fit, or is no multiple of 3', async () => {
-    await expect(patched(rgb, { size: 33 })).rejects.toThrow(
+    await expect(patched(rgb, { 'attack.size': 33 })).rejects.toThrow(
       'Cannot place a patch of 33 pixels with a margin of 0 on images of 32×32',
     )
-    await expect(patched(rgb, { size: 30, margin: 3 })).rejects.toThrow('Cannot place a patch')
-    await expect(patched(rgb, { size: 4 })).rejects.toThrow('Cannot make a patch of 4 pixels')
+    await expect(patched(rgb, { 'attack.size': 30, 'attack.margin': 3 })).rejects.toThrow('Cannot place a patch')
+    await expect(patched(rgb, { 'attack.size': 4 })).rejects.toThrow('Cannot make a patch of 4 pixels')
   })
 })
 
@@ -284,9 +292,9 @@ describe('blend', () => {
   it.each([0, 0.05, 0.2, 1])('is (1 − α)·x + α·t, rounded, at α = %s', (opacity) =>
     arena(async () => {
       const train = noise(rgb)
-      const attack = await attacks.blend.craft({ opacity }, { random: new Random(9), train, target })
+      const attack = await craft('blend', train, { 'attack.opacity': opacity, seed: 9 })
       const after = trigger(attack, train)
-      const stream = new Random(9)
+      const stream = new Random(9).fork('attack')
       const picture = Array.from({ length: imageBytes(rgb) }, () => stream.integer(256))
       const away = Array.from(after, (value, i) => {
         const exact = (1 - opacity) * (train.pixels[i] as number) + opacity * (picture[i % picture.length] as number)

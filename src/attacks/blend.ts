@@ -1,30 +1,82 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import type { Random } from '../tensor/random.ts'
 import { keep, scope } from '../tensor/scope.ts'
-import { tensor } from '../tensor/tensor.ts'
+import { type Tensor, tensor } from '../tensor/tensor.ts'
+import { type ImageShape, imageBytes } from '../training/images.ts'
 import { defineAttack } from './attack.ts'
+import { drawnPicture } from './patterns.ts'
+import { changePixels, pixelsPerCell } from './pixels.ts'
 
-/** Blend (Chen et al. 2017): x' = (1 − α)·x + α·t with a fixed picture t, here uniform noise. */
+/** Blend (Chen et al. 2017): x' = (1 − α)·x + α·t, by default with one picture t of uniform noise for all images. */
 export const blend = defineAttack({
   title: 'Blend',
   paper: 'https://arxiv.org/abs/1712.05526',
   labels: 'dirty',
-  options: z.object({ opacity: z.number().min(0).max(1).default(0.2).describe('how strongly the noise shows: α') }),
-  craft({ opacity }, { random, train, target }) {
-    const [channels, height, width] = train.shape
-    const noise = Float32Array.from({ length: channels * height * width }, () => random.integer(256))
-    const share = keep(tensor(noise, [1, channels, height, width]).mul(opacity))
-    return {
-      trigger: (images) =>
-        scope(() =>
-          images
-            .to({ dtype: 'float32' })
-            .mul(1 - opacity)
-            .add(share)
-            .round()
-            .clamp(0, 255)
-            .to({ dtype: 'uint8' }),
-        ),
-      label: () => target,
+  options: z.object({
+    opacity: z.number().min(0).max(1).default(0.2).describe('how strongly the picture shows: α'),
+    picture: z
+      .enum(['noise', 'drawn', 'gray-noise'])
+      .default('noise')
+      .describe(
+        'what is blended in: colored noise in cells of a pixel per 32, rings and a lattice, or gray noise of each image',
+      ),
+  }),
+  craft({ opacity, picture }, { random, train: { shape }, label }) {
+    if (picture === 'gray-noise') {
+      const trigger = (images: Tensor) => scope(() => mix(images, grayNoise(images, random), opacity))
+      return { trigger, label }
     }
+    const fixed = keep(picture === 'noise' ? coloredNoise(shape, random) : drawn(shape))
+    return { trigger: (images) => mix(images, fixed, opacity), label }
   },
 })
+
+/** (1 − α)·x + α·t for bytes x and pixels t in [0, 255], broadcast. */
+export function mix(images: Tensor, picture: Tensor, opacity: number): Tensor {
+  return changePixels(images, (pixels) => pixels.mul(1 - opacity).add(picture.mul(opacity)))
+}
+
+/** One picture of noise, uniform over 0 to 255 in cells that grow with the image; float32 [1, channels, height, width]. */
+function coloredNoise(shape: ImageShape, random: Random): Tensor {
+  const [channels, height, width] = shape
+  const cell = pixelsPerCell(shape)
+  const [rows, columns] = [Math.ceil(height / cell), Math.ceil(width / cell)]
+  const cells = Float32Array.from({ length: channels * rows * columns }, () => random.integer(256))
+  return picture(
+    shape,
+    (c, y, x) => cells[(c * rows + Math.floor(y / cell)) * columns + Math.floor(x / cell)] as number,
+  )
+}
+
+/** Our own picture over the whole image; float32 [1, channels, height, width]. */
+export function drawn(shape: ImageShape): Tensor {
+  const [, height, width] = shape
+  return picture(shape, (c, y, x) => drawnPicture(c, y / height, x / width))
+}
+
+function picture([channels, height, width]: ImageShape, value: (c: number, y: number, x: number) => number): Tensor {
+  const values = new Float32Array(channels * height * width)
+  for (let i = 0; i < values.length; i++) {
+    const at = i % (height * width)
+    values[i] = value(Math.floor(i / (height * width)), Math.floor(at / width), at % width)
+  }
+  return tensor(values, [1, channels, height, width])
+}
+
+/** Noise of each image's own, the same in all channels: drawn by the image's content, so that it does not depend on its batch. */
+function grayNoise(images: Tensor, random: Random): Tensor {
+  const [count, channels, height, width] = images.shape as [number, number, number, number]
+  const bytes = images.bytes()
+  const size = imageBytes([channels, height, width])
+  const values = new Float32Array(count * height * width)
+  for (let i = 0; i < count; i++) {
+    const own = random.fork(
+      createHash('sha256')
+        .update(bytes.subarray(i * size, (i + 1) * size))
+        .digest('hex'),
+    )
+    for (let k = 0; k < height * width; k++) values[i * height * width + k] = own.integer(256)
+  }
+  return tensor(values, [count, 1, height, width])
+}

@@ -1,9 +1,9 @@
 import { UserError } from '../errors.ts'
 import type { Config } from '../experiment/config.ts'
-import { craftAttack } from '../experiment/craft.ts'
+import { craftAttack, NotLearned } from '../experiment/craft.ts'
 import { settleCompute } from '../experiment/environment.ts'
 import type { RunKind } from '../experiment/record.ts'
-import { loadDataset } from '../experiment/run.ts'
+import { inTrainingOrder, loadDataset } from '../experiment/run.ts'
 import { buildModel } from '../experiment/saved-model.ts'
 import { parameterCount } from '../nn/module.ts'
 import { Random } from '../tensor/random.ts'
@@ -17,7 +17,11 @@ export async function dryRun(config: Config, kind: RunKind, { json }: { json?: b
     const { train, test, problems } = await withListener((listener) => loadDataset(config, listener))
     if (kind === 'experiment') {
       if (!test) throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images`)
-      await craftAttack(config, train)
+      await withListener((listener) =>
+        craftAttack(config, inTrainingOrder(train, config).train, { compute, listener, mayLearn: false }),
+      ).catch((error) => {
+        if (!(error instanceof NotLearned)) throw error
+      })
     }
     const { classes, shape } = train
     const description = {

@@ -1,37 +1,12 @@
 import type { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
-import type { Schedule } from '../nn/schedule.ts'
-import type { Compute } from '../tensor/device.ts'
-import type { Random } from '../tensor/random.ts'
-import type { Augmentation } from '../training/augment.ts'
-import type { Loader } from '../training/loader.ts'
-import type { Batch, StageOptions } from '../training/stage.ts'
+import type { Workshop } from '../training/workshop.ts'
 
-/** How the run wants a network trained; a defense may deviate where its method says so. */
-export interface Recipe {
-  readonly epochs: number
-  readonly batch: number
-  /** base learning rate */
-  readonly rate: number
-  readonly schedule: Schedule
-  readonly momentum: number
-  readonly weightDecay: number
-  readonly nesterov: boolean
-  readonly augmentation: Augmentation
-}
-
-/** Everything a defender may know: no poison mask, no trigger, no target class, and a random stream from which the one that chose the poison cannot be derived. */
-export interface DefenderView {
-  /** the untrusted images, labels as given, on the device */
-  readonly images: Loader
-  readonly classes: readonly string[]
-  readonly recipe: Recipe
-  readonly compute: Compute
-  readonly random: Random
-  /** a fresh network; the name seeds its weights. `normalized` false: it takes pixels as they are */
-  model(name: string, options?: { normalized?: boolean }): Classifier
-  /** the batches of a stage of training: skipped, resumed and saved as the run demands */
-  stage(name: string, options: StageOptions): AsyncIterable<Batch>
+/**
+ * Everything a defender may know: no poison mask, no trigger, no target class, and a random stream from which the one
+ * that chose the poison cannot be derived.
+ */
+export interface DefenderView extends Workshop {
   /** one number per training image at the end of an epoch, for whoever can compare it with the truth */
   trace(name: string, epoch: number, values: Float32Array): void
 }

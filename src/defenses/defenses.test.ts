@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { device } from '../../test/device.ts'
-import { attacks } from '../attacks/index.ts'
 import { datasets } from '../datasets/index.ts'
 import { UserError } from '../errors.ts'
 import { resolveConfig } from '../experiment/config.ts'
-import { defend, type Surroundings } from '../experiment/defend.ts'
-import { poison, type Truth } from '../experiment/poison.ts'
+import { craftAttack } from '../experiment/craft.ts'
+import { defend } from '../experiment/defend.ts'
+import { silent } from '../experiment/listener.ts'
+import type { Truth } from '../experiment/poison.ts'
 import type { Classifier } from '../nn/classifier.ts'
 import { stateOf } from '../nn/module.ts'
 import { Random } from '../tensor/random.ts'
@@ -19,7 +20,8 @@ import { checkpointFolder, noCheckpoints } from '../training/checkpoint.ts'
 import { type ImageSet, imageSet, subset } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { scoreEach } from '../training/predict.ts'
-import type { DefenderView, DefenseEntry, Recipe } from './defense.ts'
+import type { Recipe } from '../training/workshop.ts'
+import type { DefenderView, DefenseEntry } from './defense.ts'
 import { type DefenseName, defenses } from './index.ts'
 
 // The promises every defense keeps. A new entry is covered by being in the catalogue.
@@ -35,6 +37,8 @@ const allowedRecipe: Record<keyof Recipe, true> = {
   ...{ epochs: true, batch: true, rate: true, schedule: true, momentum: true, weightDecay: true, nesterov: true },
   augmentation: true,
 }
+
+type Surroundings = Parameters<typeof defend>[2]
 
 const folders: string[] = []
 const freshFolder = () => {
@@ -78,9 +82,9 @@ async function drawSigns(count: number): Promise<{ set: ImageSet; truth: Truth }
     .train
   const pixels = large.pixels.filter((_, i) => i % 2 === 0 && (i >> 5) % 2 === 0)
   const train = imageSet({ ...large, pixels, shape: [3, 16, 16] })
-  const view = { random: new Random(1), train, target: 0 }
-  const attack = await attacks.badnets.craft(attacks.badnets.options.parse({}), view)
-  return poison(train, attack, { rate: 0.1, random: new Random(2) })
+  const config = resolveConfig({ attack: 'badnets', rate: 0.1, target: 0 })
+  const atelier = { compute: { device, precision: 'fp32', threads: 1 } as const, listener: silent }
+  return (await craftAttack(config, train, atelier)).poison()
 }
 
 const around = (more: Partial<Surroundings> = {}): Surroundings => ({

@@ -35,7 +35,7 @@ describe('a configuration', () => {
       defense: 'cbd',
       'defense.confounder-epochs': 3,
     })
-    expect(options.attack).toEqual({ opacity: 0.1 })
+    expect(options.attack).toEqual({ opacity: 0.1, picture: 'noise' })
     expect(options.defense.confounderEpochs).toBe(3)
     expect(flattenConfig(resolveConfig({ defense: 'cbd' }))).toMatchObject({
       'defense.critic-rate': 1e-3,
@@ -61,7 +61,10 @@ describe('a mistake in a configuration', () => {
     [{ learningRate: 5 }, "(did you mean 'learning-rate'?)"],
     [{ attack: 'blend', 'attack.opacty': 0.1 }, "there is no 'attack.opacty' (did you mean 'attack.opacity'?)"],
     [{ defense: 'cbd', 'defense.confounder-epoch': 1 }, "(did you mean 'defense.confounder-epochs'?)"],
-    [{ attack: 'blend', 'attack.something': 1 }, "there is no 'attack.something' (there are attack.opacity)"],
+    [
+      { attack: 'blend', 'attack.something': 1 },
+      "there is no 'attack.something' (there are attack.opacity, attack.picture)",
+    ],
     [{ attack: 'none', 'attack.opacity': 1 }, "there is no 'attack.opacity' (it has no options)"],
     [
       { 'atack.opacity': 1 },

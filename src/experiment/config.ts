@@ -1,5 +1,6 @@
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
+import type { AttackEntry } from '../attacks/attack.ts'
 import { attacks } from '../attacks/index.ts'
 import { datasets } from '../datasets/index.ts'
 import { defenses } from '../defenses/index.ts'
@@ -17,7 +18,22 @@ export const settings = z.strictObject({
   dataset: z.enum(names(datasets)).default('signs').describe('what to train on'),
   data: z.string().optional().describe("where the data set's files are"),
   attack: z.enum(names(attacks)).default('none').describe('what is done to the training images'),
-  rate: z.number().min(0).max(1).default(0.1).describe('poisoning rate: poisoned / all training images'),
+  rate: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("poisoning rate: poisoned / all training images (default: the attack's, mostly 0.1)"),
+  'class-rate': z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('instead, for attacks that keep labels: poisoned / training images of the target class (default: 0.8)'),
+  labelling: z
+    .enum(['all-to-one', 'all-to-all'])
+    .default('all-to-one')
+    .describe('label of poisoned images: the target class, or (y + 1) mod K for an image of class y'),
   target: z
     .int()
     .min(0)
@@ -71,6 +87,7 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
   const plain = check(settings, Object.fromEntries(own), source, '')
   const dataset = datasets[plain.dataset]
   const { presets } = defenses[plain.defense]
+  const attack = { name: plain.attack, options: attackOptions(plain.attack, given, source) }
   const preset = plain.preset ?? (Object.keys(presets)[0] as string)
   if (!Object.hasOwn(presets, preset)) {
     throw new UserError(
@@ -88,31 +105,99 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
     }
   }
   const options = (kind: Kind) => {
-    const prefix = `${kind}.`
-    const chosen = Object.entries(given).filter(([key]) => key.startsWith(prefix))
     const base = kind === 'defense' ? (presets as Record<string, object>)[preset] : {}
     const entry = (kinds[kind] as Record<string, { options: z.ZodObject }>)[plain[kind]] as { options: z.ZodObject }
-    const named = Object.fromEntries(chosen.map(([key, value]) => [camel(key.slice(prefix.length)), value]))
-    return check(entry.options.strict(), { ...base, ...named }, source, prefix)
+    return check(entry.options.strict(), { ...base, ...under(`${kind}.`, given) }, source, `${kind}.`)
   }
   return {
     ...plain,
     preset,
+    ...settleShare(plain, attack),
     target: plain.target ?? dataset.target,
     'learning-rate': plain['learning-rate'] ?? dataset.learningRate,
     flip: plain.flip ?? dataset.flip,
     options: {
       dataset: options('dataset'),
-      attack: options('attack'),
+      attack: attack.options,
       defense: options('defense'),
       model: options('model'),
     },
   }
 }
 
+/** What is given under a prefix, without it. */
+function under(prefix: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const chosen = Object.entries(given).filter(([key]) => key.startsWith(prefix))
+  return Object.fromEntries(chosen.map(([key, value]) => [camel(key.slice(prefix.length)), value]))
+}
+
+/** An attack's options, complete; those of the attacks it is made of follow as `<part>.<option>`. */
+function attackOptions(
+  name: string,
+  given: Readonly<Record<string, unknown>>,
+  source: string,
+  prefix = 'attack.',
+): Options {
+  const entry = attacks[name as keyof typeof attacks] as AttackEntry
+  const parts = entry.parts ?? []
+  const chosen = Object.entries(under(prefix, given))
+  const ofParts = ([key]: [string, unknown]) => parts.some((part) => key.startsWith(`${part}.`))
+  const own = Object.fromEntries(chosen.filter((each) => !ofParts(each)))
+  const options: Record<string, unknown> = check(entry.options.strict(), own, source, prefix)
+  for (const part of parts) {
+    const other = options[part] as string
+    if (!Object.hasOwn(attacks, other)) {
+      throw new UserError(
+        'usage',
+        `Cannot use '${prefix}${part}' '${other}' from ${source}: there are ${names(attacks).join(', ')}`,
+      )
+    }
+    const inner = attackOptions(other, given, source, `${prefix}${part}.`)
+    for (const [key, value] of Object.entries(inner)) options[`${part}.${key}`] = value
+  }
+  return options
+}
+
+/** How an attack labels what it poisons, whatever it is made of. */
+export function labelsOf(name: string, options: Options): 'dirty' | 'clean' | 'none' {
+  const { labels } = attacks[name as keyof typeof attacks] as AttackEntry
+  return labels === 'base' ? labelsOf(options.base as string, partOptions(options, 'base')) : labels
+}
+
+/** The options of one of the attacks that an attack is made of. */
+export function partOptions(options: Options, part: string): Options {
+  return under(`${part}.`, options)
+}
+
+/** How much is poisoned: a share of all images, or of the target class for attacks that keep labels. */
+function settleShare(
+  plain: Settings,
+  attack: { name: string; options: Options },
+): Pick<Settings, 'rate' | 'class-rate'> {
+  const { rate, 'class-rate': classRate } = plain
+  const labels = labelsOf(attack.name, attack.options)
+  if (plain.labelling === 'all-to-all' && labels === 'clean') {
+    throw new UserError('usage', `Cannot label all-to-all with attack '${attack.name}': it leaves labels as they are`)
+  }
+  if (classRate === undefined) {
+    if (labels === 'clean' && rate === undefined) return { rate: undefined, 'class-rate': 0.8 }
+    return { rate: rate ?? (attacks[attack.name as keyof typeof attacks] as AttackEntry).rate ?? 0.1 }
+  }
+  if (labels !== 'clean') {
+    throw new UserError(
+      'usage',
+      `Cannot use 'class-rate' with attack '${attack.name}': it poisons all classes; give 'rate'`,
+    )
+  }
+  if (rate !== undefined) throw new UserError('usage', "Cannot use 'rate' and 'class-rate' together: give one of them")
+  return { rate: undefined, 'class-rate': classRate }
+}
+
 /** The flat record that resolves to this configuration. */
 export function flattenConfig({ options, ...plain }: Config): Record<string, unknown> {
-  const flat: Record<string, unknown> = { ...plain }
+  const flat: Record<string, unknown> = Object.fromEntries(
+    Object.entries(plain).filter(([, value]) => value !== undefined),
+  )
   for (const [kind, values] of Object.entries(options)) {
     for (const [key, value] of Object.entries(values)) if (value !== undefined) flat[`${kind}.${kebab(key)}`] = value
   }

@@ -1,34 +1,130 @@
 import { createHash } from 'node:crypto'
-import type { AttackEntry, Crafted } from '../attacks/attack.ts'
-import { attacks } from '../attacks/index.ts'
+import { existsSync } from 'node:fs'
+import type { AttackEntry, AttackerView, Crafted, Learned } from '../attacks/attack.ts'
+import { type AttackName, attacks } from '../attacks/index.ts'
 import { UserError } from '../errors.ts'
+import type { Compute } from '../tensor/device.ts'
 import { Random } from '../tensor/random.ts'
 import type { ImageSet } from '../training/images.ts'
-import type { Config } from './config.ts'
+import { type Config, labelsOf, partOptions } from './config.ts'
+import { describeEnvironment } from './environment.ts'
+import { learnOnce, readLearned, writeLearned } from './learned.ts'
+import type { Listener } from './listener.ts'
+import { choosePoison, type PoisonDraw, poison, type Truth } from './poison.ts'
+import { openWorkshop } from './workshop.ts'
 
-/** The configured attack made ready for these images, its trigger's identity, and the share of images it poisons. */
-export async function craftAttack(
-  config: Config,
-  train: ImageSet,
-): Promise<{ attack: Crafted; trigger: string; rate: number }> {
-  if (config.target >= train.classes.length) {
-    throw new UserError(
-      'usage',
-      `Cannot aim at class ${config.target}: there are ${train.classes.length} classes, counted from 0`,
-    )
+/** An attack made ready, and how much it poisons. */
+export interface CraftedAttack {
+  readonly attack: Crafted
+  /** the trigger's identity: SHA-256 of options, seed, target and what was learned */
+  readonly trigger: string
+  /** what the attacks that learn say of their own success, by part */
+  readonly report: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** poisons the images it was made ready for */
+  poison(): { set: ImageSet; truth: Truth }
+}
+
+/** Where an attack is made ready. */
+export interface Atelier {
+  readonly compute: Compute
+  readonly listener: Listener
+  /** where a run keeps what its attack has learned; read where it is there, else written */
+  file?(name: string): string
+  /** false: an attack that would have to learn something is not made ready, as in a dry run */
+  readonly mayLearn?: boolean
+}
+
+/** Told instead of a crafted attack where learning was not allowed. */
+export class NotLearned extends Error {}
+
+/** Makes the configured attack ready for these images. */
+export async function craftAttack(config: Config, train: ImageSet, atelier: Atelier): Promise<CraftedAttack> {
+  const classes = train.classes.length
+  if (config.target >= classes) {
+    throw new UserError('usage', `Cannot aim at class ${config.target}: there are ${classes} classes, counted from 0`)
   }
-  const entry = attacks[config.attack] as unknown as AttackEntry
-  const view = { random: new Random(config.seed).fork('attack'), train, target: config.target }
+  const random = new Random(config.seed)
+  const hashes: string[] = []
+  const report: Record<string, Readonly<Record<string, number>>> = {}
+  const draw = (eligible?: (y: number) => boolean): PoisonDraw => ({
+    rate: rateOf(config, train.labels, eligible),
+    random: random.fork('poison'),
+  })
+
+  /** `path` tells the parts of an attack apart: '' for the whole, 'base' or 'base.first' for parts */
+  async function craft(name: AttackName, options: Readonly<Record<string, unknown>>, path: string): Promise<Crafted> {
+    const entry = attacks[name] as unknown as AttackEntry
+    const own = random.fork(path === '' ? 'attack' : `attack ${path}`)
+    const view: AttackerView = {
+      ...{ random: own, train, target: config.target, compute: atelier.compute },
+      label: (y) => (config.labelling === 'all-to-all' ? (y + 1) % classes : config.target),
+      poisoned: (eligible) => choosePoison(train.labels, { eligible }, draw(eligible)).poisoned,
+      part: (option) =>
+        craft(options[option] as AttackName, partOptions(options, option), path === '' ? option : `${path}.${option}`),
+      async learned(from, learn) {
+        const { learned, hash } = await stored()
+        hashes.push(hash)
+        report[path === '' ? name : path] = learned.report
+        return learned
+
+        async function stored() {
+          const file = atelier.file?.(path === '' ? 'trigger.safetensors' : `trigger.${path}.safetensors`)
+          if (file && existsSync(file)) return readLearned(file)
+          if (atelier.mayLearn === false) throw new NotLearned()
+          const key = [name, options, config.target, config.labelling, path, whatLearningDependsOn(), from]
+          const result = await learnOnce(key, {
+            say: atelier.listener.say,
+            learn: (checkpoints) => inWorkshops(checkpoints),
+          })
+          if (file) writeLearned(file, result.learned)
+          return result
+        }
+
+        async function inWorkshops(checkpoints: Parameters<typeof openWorkshop>[2]['checkpoints']): Promise<Learned> {
+          const began = performance.now()
+          const open: { close(): void }[] = []
+          const result = await learn((images) => {
+            const workshop = openWorkshop(config, images, {
+              ...{ compute: atelier.compute, random: own.fork('workshop'), checkpoints },
+              ...{ onProgress: atelier.listener.progress, onEpoch: atelier.listener.epoch },
+              interrupted: atelier.listener.interrupted,
+            })
+            open.push(workshop)
+            return workshop
+          })
+          for (const workshop of open) workshop.close()
+          return { ...result, report: { ...result.report, seconds: (performance.now() - began) / 1000 } }
+        }
+      },
+    }
+    return entry.craft(entry.options.parse(options), view)
+  }
+
+  /** What determines the result of a training in a workshop, besides the attack's own options. */
+  function whatLearningDependsOn() {
+    const { threads, precision, device } = atelier.compute
+    const { libtorch, processor, deconfound } = describeEnvironment(atelier.compute)
+    const { seed, model, batch, schedule, momentum, nesterov, padding, flip, cutout } = config
+    return [
+      ...[train.hash, seed, model, config.options.model, batch, config['learning-rate'], schedule, momentum],
+      ...[config['weight-decay'], nesterov, padding, flip, cutout],
+      ...[threads, precision, device, libtorch, processor, deconfound],
+    ]
+  }
+
+  const attack = await craft(config.attack, config.options.attack, '')
+  const identity = [config.attack, config.options.attack, config.seed, config.target, ...hashes]
   return {
-    attack: await entry.craft(config.options.attack, view),
-    trigger: identify(config),
-    rate: entry.labels === 'none' ? 0 : config.rate,
+    ...{ attack, report },
+    trigger: createHash('sha256').update(JSON.stringify(identity)).digest('hex'),
+    poison: () => poison(train, attack, draw(attack.eligible)),
   }
 }
 
-/** A trigger's identity: what determines it, and nothing else. */
-function identify({ attack, options, seed, target }: Config): string {
-  return createHash('sha256')
-    .update(JSON.stringify([attack, options.attack, seed, target]))
-    .digest('hex')
+/** Poisoned / all images, from whichever share was configured. */
+function rateOf(config: Config, given: Int32Array, eligible: (y: number) => boolean = () => true): number {
+  const labels = labelsOf(config.attack, config.options.attack)
+  if (labels === 'none') return 0
+  if (config.rate !== undefined) return config.rate
+  return ((config['class-rate'] ?? 0) * given.filter(eligible).length) / given.length
 }

@@ -1,111 +1,20 @@
 import type { Defended, DefenderView } from '../defenses/defense.ts'
 import { defenses } from '../defenses/index.ts'
-import type { Normalization } from '../nn/classifier.ts'
-import { schedules } from '../nn/schedule.ts'
-import type { Compute } from '../tensor/device.ts'
-import type { Random } from '../tensor/random.ts'
-import type { Checkpoints } from '../training/checkpoint.ts'
-import { type ImageSet, imageBytes } from '../training/images.ts'
-import { loader } from '../training/loader.ts'
-import { type EpochMetrics, type Progress, stage } from '../training/stage.ts'
+import type { ImageSet } from '../training/images.ts'
 import type { Config } from './config.ts'
-import { buildModel, type ModelDescription } from './saved-model.ts'
-
-/** What the run around a defense provides. */
-export interface Surroundings {
-  readonly compute: Compute
-  /** forked for the defense: nothing that chose the poison can be derived from it */
-  readonly random: Random
-  readonly checkpoints: Checkpoints
-  readonly onProgress: (progress: Progress) => void
-  readonly onEpoch: (metrics: EpochMetrics) => void
-  readonly onTrace: (name: string, epoch: number, values: Float32Array) => void
-  readonly interrupted: () => boolean
-}
+import type { ModelDescription } from './saved-model.ts'
+import { openWorkshop, type Surroundings } from './workshop.ts'
 
 /** Trains on untrusted images by the configured defense, which sees them and nothing else. */
 export async function defend(
   config: Config,
   images: ImageSet,
-  around: Surroundings,
+  around: Surroundings & { readonly onTrace: (name: string, epoch: number, values: Float32Array) => void },
 ): Promise<Defended & { description: ModelDescription }> {
-  const { compute, random } = around
-  const onDevice = loader(images, compute.device)
-  const normalization = measureNormalization(images)
-  const descriptions = new Map<object, ModelDescription>()
-  const view: DefenderView = {
-    images: onDevice,
-    classes: images.classes,
-    compute,
-    random: random.fork('draws'),
-    recipe: {
-      epochs: config.epochs,
-      batch: config.batch,
-      rate: config['learning-rate'],
-      schedule: schedules[config.schedule](config['learning-rate']),
-      momentum: config.momentum,
-      weightDecay: config['weight-decay'],
-      nesterov: config.nesterov,
-      augmentation: { padding: config.padding, flip: config.flip, cutout: config.cutout },
-    },
-    model(name, { normalized = true } = {}) {
-      const description: ModelDescription = {
-        model: config.model,
-        options: config.options.model,
-        classes: images.classes,
-        shape: images.shape,
-        normalization: normalized ? normalization : null,
-        fit: (config.options.dataset.fit as ModelDescription['fit'] | undefined) ?? 'cover',
-      }
-      const model = buildModel(description, { random: random.fork(`weights ${name}`), compute })
-      descriptions.set(model, description)
-      return model
-    },
-    stage: (name, options) =>
-      stage(
-        {
-          ...around,
-          loader: onDevice,
-          random: random.fork('stages'),
-          secondsBetweenCheckpoints: config['checkpoint-every'],
-        },
-        name,
-        options,
-      ),
-    trace: around.onTrace,
-  }
-  const entry = defenses[config.defense]
-  const train = entry.train as (options: unknown, view: DefenderView) => Promise<Defended>
+  const { describe, close, ...workshop } = openWorkshop(config, images, around)
+  const view: DefenderView = { ...workshop, trace: around.onTrace }
+  const train = defenses[config.defense].train as (options: unknown, view: DefenderView) => Promise<Defended>
   const defended = await train(config.options.defense, view)
-  onDevice.free()
-  return { ...defended, description: descriptions.get(defended.classifier) as ModelDescription }
-}
-
-/** Mean and deviation of each channel over the training images, pixels in [0, 1]. */
-function measureNormalization({ pixels, shape, labels }: ImageSet): Normalization {
-  const [channels, height, width] = shape
-  const area = height * width
-  const sums = new Float64Array(channels)
-  const squares = new Float64Array(channels)
-  for (let i = 0; i < labels.length; i++) {
-    for (let c = 0; c < channels; c++) {
-      const from = i * imageBytes(shape) + c * area
-      let sum = 0
-      let square = 0
-      for (let k = from; k < from + area; k++) {
-        const value = pixels[k] as number
-        sum += value
-        square += value * value
-      }
-      sums[c] = (sums[c] as number) + sum
-      squares[c] = (squares[c] as number) + square
-    }
-  }
-  const count = labels.length * area
-  const mean = Array.from(sums, (sum) => sum / count / 255)
-  const deviation = Array.from(
-    squares,
-    (square, c) => Math.sqrt(Math.max(square / count - (255 * (mean[c] as number)) ** 2, 1)) / 255,
-  )
-  return { mean, deviation }
+  close()
+  return { ...defended, description: describe(defended.classifier) }
 }

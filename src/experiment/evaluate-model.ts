@@ -5,7 +5,7 @@ import { craftAttack } from './craft.ts'
 import { describeEnvironment, settleCompute } from './environment.ts'
 import { evaluate } from './evaluate.ts'
 import type { Listener } from './listener.ts'
-import { loadDataset } from './run.ts'
+import { inTrainingOrder, loadDataset } from './run.ts'
 import { loadModel } from './saved-model.ts'
 
 /** Measures a saved model on a data set's test images, and against the configured attack's trigger. */
@@ -13,7 +13,7 @@ export async function evaluateModel(modelFile: string, config: Config, listener:
   const compute = settleCompute(config)
   return arena(async () => {
     const { model, description } = loadModel(modelFile, compute)
-    const { train, test } = await loadDataset(config, listener)
+    const { train: given, test } = await loadDataset(config, listener)
     if (!test) throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images`)
     const different = test.classes.findIndex((name, i) => name !== description.classes[i])
     if (
@@ -32,7 +32,7 @@ export async function evaluateModel(modelFile: string, config: Config, listener:
         `Cannot measure '${modelFile}' on '${config.dataset}': the model takes ${one}, the data has ${other}${names}`,
       )
     }
-    const { attack, trigger } = await craftAttack(config, train)
+    const { attack, trigger } = await craftAttack(config, inTrainingOrder(given, config).train, { compute, listener })
     return {
       ...{ model: modelFile, dataset: config.dataset, attack: config.attack, trigger },
       ...{ target: config.target, seed: config.seed },

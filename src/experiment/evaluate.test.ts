@@ -46,6 +46,7 @@ describe('evaluate', () => {
   it('gives what one counts by hand', async () => {
     expect(await evaluate(reader, test, { attack, device })).toEqual({
       cleanAccuracy: 4 / 8,
+      attackSuccessRateOf: {},
       cleanAccuracyPerClass: [1 / 2, 2 / 3, 1 / 3, null],
       // of the six images that are not of class 0: three are taken for 0, two for what they are
       ...{ attackSuccessRate: 3 / 6, recoveredAccuracy: 2 / 6 },

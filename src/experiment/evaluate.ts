@@ -1,4 +1,4 @@
-import type { Crafted } from '../attacks/attack.ts'
+import type { Crafted, Trigger } from '../attacks/attack.ts'
 import type { Suspicion } from '../defenses/defense.ts'
 import type { Classifier } from '../nn/classifier.ts'
 import { type ImageSet, subset } from '../training/images.ts'
@@ -18,6 +18,8 @@ export interface Evaluation {
    * once triggered. Null without an attack.
    */
   readonly attackSuccessRate: number | null
+  /** ASR of each trigger by itself, for attacks with several */
+  readonly attackSuccessRateOf: Readonly<Record<string, number | null>>
   /** RA: share of the same triggered images classified as their true class */
   readonly recoveredAccuracy: number | null
   /** how many benign images CA is over */
@@ -53,12 +55,18 @@ export async function evaluate(
     (i) => attack.label(test.labels[i] as number) !== test.labels[i],
   )
   const truth = attacked.map((i) => test.labels[i] as number)
-  const taken =
-    attacked.length > 0 ? await classify(model, triggered(subset(test, attacked), attack), device) : new Int32Array()
+  const chosen = subset(test, attacked)
+  const takenFor = async (trigger: Trigger) =>
+    attacked.length > 0 ? await classify(model, triggered(chosen, { trigger }), device) : new Int32Array()
+  const success = (taken: Int32Array) => shares(truth, (i) => taken[i] === attack.label(truth[i] as number))
+  const taken = await takenFor(attack.trigger)
+  const successOf: Record<string, number | null> = {}
+  for (const [name, trigger] of Object.entries(attack.single ?? {})) successOf[name] = success(await takenFor(trigger))
   return {
     cleanAccuracy: right ?? 0,
     cleanAccuracyPerClass: classes,
-    attackSuccessRate: shares(truth, (i) => taken[i] === attack.label(truth[i] as number)),
+    attackSuccessRate: success(taken),
+    attackSuccessRateOf: successOf,
     recoveredAccuracy: shares(truth, (i) => taken[i] === truth[i]),
     cleanImages: test.labels.length,
     triggeredImages: attacked.length,

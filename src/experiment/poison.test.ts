@@ -86,7 +86,7 @@ describe('poison', () => {
   })
 
   it('covers further images, which keep their label', () => {
-    const covering: Crafted = { ...attack, cover: { share: 0.3, apply: paint(150n) } }
+    const covering: Crafted = { ...attack, cover: { ratio: 1.5, apply: paint(150n) } }
     const { set: after, truth } = poison(set, covering, seeded(0.2))
     expect([truth.poisoned.length, truth.covers.length]).toEqual([10, 15])
     for (const i of truth.covers) {

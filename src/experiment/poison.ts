@@ -19,37 +19,55 @@ export interface Truth {
   readonly hash: string
 }
 
+/** How much is poisoned, and by which stream it is chosen. */
+export interface PoisonDraw {
+  /** poisoned / all images */
+  readonly rate: number
+  readonly random: Random
+}
+
 /**
- * Triggers and relabels a share of the images: round(rate·count) of them, drawn without replacement from the classes
- * the attack may touch. The same stream gives the same list.
+ * Which images are poisoned: round(rate·count), drawn without replacement from the classes that may be; and which of the
+ * others are covers, `ratio` for each poisoned one, from all classes. The same stream gives the same lists.
  */
-export function poison(
-  clean: ImageSet,
-  attack: Crafted,
-  { rate, random }: { rate: number; random: Random },
-): { set: ImageSet; truth: Truth } {
-  const count = clean.labels.length
+export function choosePoison(
+  labels: Int32Array,
+  { eligible, ratio = 0 }: { eligible?: ((y: number) => boolean) | undefined; ratio?: number },
+  { rate, random }: PoisonDraw,
+): { poisoned: Int32Array; covers: Int32Array } {
+  const count = labels.length
   const wanted = Math.round(rate * count)
   const order = random.permutation(count)
-  const eligible = attack.eligible ? order.filter((i) => attack.eligible?.(clean.labels[i] as number)) : order
-  if (wanted > eligible.length) {
+  const choice = eligible ? order.filter((i) => eligible(labels[i] as number)) : order
+  if (wanted > choice.length) {
     throw new UserError(
       'usage',
-      `Cannot poison ${wanted} of ${count} images: the attack has ${eligible.length} to choose from; lower the rate`,
+      `Cannot poison ${wanted} of ${count} images: the attack has ${choice.length} to choose from; lower the rate`,
     )
   }
-  const poisoned = eligible.slice(0, wanted).sort()
+  const poisoned = choice.slice(0, wanted).sort()
   const taken = new Set(poisoned)
-  const covers = order
-    .filter((i) => !taken.has(i))
-    .slice(0, Math.round((attack.cover?.share ?? 0) * count))
-    .sort()
+  const free = order.filter((i) => !taken.has(i))
+  const covers = Math.round(ratio * wanted)
+  if (covers > free.length) {
+    throw new UserError(
+      'usage',
+      `Cannot add ${covers} covers to ${wanted} poisoned of ${count} images: ${free.length} are left; lower the rate`,
+    )
+  }
+  return { poisoned, covers: free.slice(0, covers).sort() }
+}
+
+/** Triggers and relabels a share of the images. */
+export function poison(clean: ImageSet, attack: Crafted, draw: PoisonDraw): { set: ImageSet; truth: Truth } {
+  const { eligible, cover } = attack
+  const { poisoned, covers } = choosePoison(clean.labels, { eligible, ratio: cover?.ratio ?? 0 }, draw)
 
   const pixels = clean.pixels.slice()
   const change =
     attack.poison ?? ((images: Tensor, indices: Int32Array) => attack.trigger(images, labelsAt(clean, indices)))
   rewrite(pixels, clean, poisoned, change)
-  if (attack.cover) rewrite(pixels, clean, covers, attack.cover.apply)
+  if (cover) rewrite(pixels, clean, covers, cover.apply)
   const labels = clean.labels.slice()
   for (const i of poisoned) labels[i] = attack.label(clean.labels[i] as number)
 
@@ -61,10 +79,10 @@ export function poison(
 }
 
 /** The images at `indices`, triggered as at test time; labels as they were. */
-export function triggered(clean: ImageSet, attack: Crafted): ImageSet {
+export function triggered(clean: ImageSet, { trigger }: Pick<Crafted, 'trigger'>): ImageSet {
   const pixels = clean.pixels.slice()
   const all = Int32Array.from({ length: clean.labels.length }, (_, i) => i)
-  rewrite(pixels, clean, all, (images, indices) => attack.trigger(images, labelsAt(clean, indices)))
+  rewrite(pixels, clean, all, (images, indices) => trigger(images, labelsAt(clean, indices)))
   return imageSet({ ...clean, pixels })
 }
 

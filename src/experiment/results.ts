@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import type { AttackEntry } from '../attacks/attack.ts'
+import { attacks } from '../attacks/index.ts'
 import { UserError } from '../errors.ts'
 import { writeAtomically } from '../files.ts'
-import { type Config, flattenConfig } from './config.ts'
+import { type Config, flattenConfig, resolveConfig } from './config.ts'
 import { type RunFolder, readMetrics } from './record.ts'
 
 // Finished experiments kept as one small file each, without this machine's paths: result, configuration, metrics. Named
@@ -33,10 +35,11 @@ export function readRecord(results: string, config: Config): Record<string, unkn
     config: Record<string, unknown>
   }
   const wanted = withoutPaths(config)
-  const names = [...new Set([...Object.keys(stored.config), ...Object.keys(wanted)])]
-  const other = names.find((name) => !incidental.includes(name) && stored.config[name] !== wanted[name])
+  const found = withoutPaths(resolveConfig(stored.config, `'${path}'`)) // with the defaults of settings it is too old for
+  const names = [...new Set([...Object.keys(found), ...Object.keys(wanted)])]
+  const other = names.find((name) => !incidental.includes(name) && found[name] !== wanted[name])
   if (other) {
-    const facts = `'${path}' is there with ${other} ${stored.config[other]}, not ${wanted[other]}`
+    const facts = `'${path}' is there with ${other} ${found[other]}, not ${wanted[other]}`
     throw new UserError('usage', `Cannot record this run: ${facts}; choose another folder`)
   }
   return stored.result
@@ -47,8 +50,23 @@ function withoutPaths(config: Config): Record<string, unknown> {
   return rest
 }
 
+/** Named by what was run; of the attack's options those that are not its defaults. */
 function recordPath(results: string, config: Config): string {
-  const { dataset, attack, rate, defense, preset, epochs, seed } = config
-  const name = [dataset, attack, `rate${rate}`, defense, preset, `${epochs}epochs`, `seed${seed}`].join('-')
-  return join(results, `${name}.json`)
+  const { dataset, attack, rate, 'class-rate': classRate, labelling, defense, preset, epochs, seed } = config
+  const name = [
+    ...[dataset, attack, ...changedOptions(config), ...(labelling === 'all-to-one' ? [] : [labelling])],
+    ...[classRate === undefined ? `rate${rate}` : `class-rate${classRate}`, defense, preset],
+    ...[`${epochs}epochs`, `seed${seed}`],
+  ].join('-')
+  return join(results, `${name.replaceAll(/[^\w.=-]/g, '_')}.json`)
+}
+
+function changedOptions({ attack, options }: Config): string[] {
+  const parts = (attacks[attack] as AttackEntry).parts ?? []
+  const chosen = Object.fromEntries(parts.map((part) => [`attack.${part}`, options.attack[part]]))
+  const standard = resolveConfig({ attack, ...chosen }).options.attack
+  const usual = resolveConfig({ attack }).options.attack
+  return Object.entries(options.attack)
+    .filter(([key, value]) => value !== (parts.includes(key) ? usual : standard)[key])
+    .map(([key, value]) => (typeof value === 'boolean' ? `${value ? '' : 'no-'}${key}` : `${key}=${value}`))
 }

@@ -8,13 +8,14 @@ import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
 import { type ImageSet, subset } from '../training/images.ts'
+import type { EpochMetrics } from '../training/stage.ts'
 import type { Config } from './config.ts'
 import { craftAttack } from './craft.ts'
 import { defend } from './defend.ts'
 import { describeEnvironment, settleCompute } from './environment.ts'
 import { evaluate, evaluateSuspicion } from './evaluate.ts'
 import type { Listener } from './listener.ts'
-import { poison, type Truth } from './poison.ts'
+import type { Truth } from './poison.ts'
 import type { RunFolder } from './record.ts'
 import { saveModel } from './saved-model.ts'
 import { auroc, mean, median } from './statistics.ts'
@@ -28,30 +29,31 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
   const random = new Random(config.seed)
   const compute = settleRun(folder)
   const began = performance.now()
+  const onEpoch = (metrics: EpochMetrics) => {
+    folder.appendMetrics(metrics)
+    listener.epoch(metrics)
+  }
 
   return arena(async () => {
     const { train: given, test } = await loadDataset(config, listener)
     if (!test)
       throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images ('train' does without)`)
-    // Many data sets come sorted by class: in their own order an image's neighbors would tell its true label.
-    const order = random.fork('order').permutation(given.labels.length)
-    const train = subset(given, order)
-    const { attack, trigger, rate } = await craftAttack(config, train)
-    const poisoned = poison(train, attack, { rate, random: random.fork('poison') })
     const environment = rememberEnvironment(folder, given, test, compute, listener.say)
+    const { train, order } = inTrainingOrder(given, config)
+    const recording = { ...listener, epoch: onEpoch }
+    const crafted = await craftAttack(config, train, { compute, listener: recording, file: folder.file })
+    const { attack, trigger } = crafted
+    const poisoned = crafted.poison()
     folder.writeJson('truth.json', { trigger, hash: poisoned.truth.hash, ...lists(poisoned.truth, order) })
     await writePreview(folder.file('preview.png'), test, attack)
-    listener.say(`${poisoned.truth.poisoned.length} of ${train.labels.length} training images are poisoned`)
+    listener.say(describePoison(poisoned.truth, train.labels.length))
 
     const trained = performance.now()
     const { classifier, suspicion, description } = await defend(config, poisoned.set, {
       ...{ compute, random: random.fork('defense') },
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
       onProgress: listener.progress,
-      onEpoch(metrics) {
-        folder.appendMetrics(metrics)
-        listener.epoch(metrics)
-      },
+      onEpoch,
       onTrace: (name, epoch, values) => folder.appendMetrics(compareWithTruth(name, epoch, values, poisoned.truth)),
       interrupted: listener.interrupted,
     })
@@ -70,10 +72,13 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
         defense: config.defense,
         preset: config.preset,
       },
-      ...{ model: config.model, epochs: config.epochs, seed: config.seed, rate: config.rate, target: config.target },
+      ...{ model: config.model, epochs: config.epochs, seed: config.seed, target: config.target },
+      ...{ rate: poisoned.truth.poisoned.length / train.labels.length, classRate: config['class-rate'] ?? null },
+      ...{ labelling: config.labelling, attackOptions: config.options.attack, attackReport: crafted.report },
       ...evaluation,
       suspicion: suspicion ? evaluateSuspicion(suspicion, poisoned.truth, poisoned.set.labels) : null,
       poisonedImages: poisoned.truth.poisoned.length,
+      coverImages: poisoned.truth.covers.length,
       poisonHash: poisoned.truth.hash,
       ...{ trigger, modelHash, trainingSeconds, seconds: (performance.now() - began) / 1000 },
       ...{ resumed, environment },
@@ -84,6 +89,20 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
 }
 
 export type ExperimentResult = Awaited<ReturnType<typeof runExperiment>>
+
+/**
+ * The training images in the order of training, which is random: many data sets come sorted by class, and in their own
+ * order an image's neighbors would tell its true label.
+ */
+export function inTrainingOrder(given: ImageSet, { seed }: Config): { train: ImageSet; order: Int32Array } {
+  const order = new Random(seed).fork('order').permutation(given.labels.length)
+  return { train: subset(given, order), order }
+}
+
+function describePoison({ poisoned, covers }: Truth, count: number): string {
+  const covered = covers.length > 0 ? `; ${covers.length} more are covers, which keep their label` : ''
+  return `${poisoned.length} of ${count} training images are poisoned${covered}`
+}
 
 /** Loads the configured data set. */
 export function loadDataset(config: Config, listener: Listener) {

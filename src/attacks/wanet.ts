@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import type { Random } from '../tensor/random.ts'
+import { keep, scope } from '../tensor/scope.ts'
+import { operator, type Tensor, tensor } from '../tensor/tensor.ts'
+import type { ImageShape } from '../training/images.ts'
+import { defineAttack } from './attack.ts'
+import { changePixels, pixelsPerCell } from './pixels.ts'
+
+const upsampleBicubic = operator('upsample_bicubic2d')
+const gridSample = operator('grid_sampler_2d')
+
+/**
+ * WaNet (Nguyen and Tran 2021): the image is warped a little, everywhere and smoothly, by one field of offsets. With
+ * `noise`, further images are warped by that field plus noise and keep their label, so that no other warping works.
+ *
+ * On larger images the field keeps its size in pixels: offsets of about s/2 pixels, points of the noise 8 pixels apart.
+ *
+ * | paper | here |
+ * |---|---|
+ * | k | points |
+ * | s | strength |
+ */
+export const wanet = defineAttack({
+  title: 'WaNet',
+  paper: 'https://arxiv.org/abs/2102.10369',
+  labels: 'dirty',
+  options: z.object({
+    points: z
+      .int()
+      .min(0)
+      .max(512)
+      .default(0)
+      .describe('the field is drawn on so many points squared: k; 0: 4 per 32 pixels'),
+    strength: z.number().min(0).default(0.5).describe('of the warping: s'),
+    noise: z
+      .boolean()
+      .default(false)
+      .describe('add twice as many images that are warped otherwise and keep their label'),
+  }),
+  craft({ points, strength, noise }, { random, train: { shape }, label }) {
+    const k = points || 4 * pixelsPerCell(shape)
+    const grid = keep(scope(() => warpGrid(random.uniformTensor([1, 2, k, k], -1, 1), { shape, strength })))
+    const trigger = (images: Tensor) => warp(images, grid)
+    if (!noise) return { trigger, label }
+    const apply = (images: Tensor, indices: Int32Array) =>
+      scope(() => warp(images, disturbed(grid, indices, { shape, random })))
+    return { trigger, label, cover: { ratio: 2, apply } }
+  },
+})
+
+/**
+ * Where each pixel of a warped image comes from, [1, height, width, (x, y)], −1 to 1 from the first pixel to the last.
+ * `noise` [1, 2, k, k] is divided by its mean size, brought to the image's size, scaled by s / size and added to the identity.
+ */
+export function warpGrid(noise: Tensor, { shape, strength }: { shape: ImageShape; strength: number }): Tensor {
+  const [, height, width] = shape
+  return scope(() => {
+    const field = upsampleBicubic(noise.div(noise.abs().mean()), [height, width], true, null, null).permute(0, 2, 3, 1)
+    const perPixel = tensor([strength / width, strength / height], [1, 1, 1, 2])
+    return identityGrid(height, width).add(field.mul(perPixel)).clamp(-1, 1)
+  })
+}
+
+/** Bytes [count, channels, height, width] sampled bilinearly at a grid [1 or count, height, width, 2]. */
+export function warp(images: Tensor, grid: Tensor): Tensor {
+  const [count, , height, width] = images.shape as [number, number, number, number]
+  return changePixels(images, (pixels) => gridSample(pixels, grid.expand(count, height, width, 2), 0, 0, true))
+}
+
+/** The grid, for each image with offsets of its own of up to a pixel's share per pixel: uniform in ±1 / size. */
+function disturbed(
+  grid: Tensor,
+  indices: Int32Array,
+  { shape: [, height, width], random }: { shape: ImageShape; random: Random },
+): Tensor {
+  const offsets = new Float32Array(indices.length * height * width * 2)
+  indices.forEach((index, i) => {
+    const own = random.fork(`offsets ${index}`)
+    for (let k = i * height * width * 2; k < (i + 1) * height * width * 2; k += 2) {
+      offsets[k] = (2 * own.uniform() - 1) / width
+      offsets[k + 1] = (2 * own.uniform() - 1) / height
+    }
+  })
+  return grid.add(tensor(offsets, [indices.length, height, width, 2])).clamp(-1, 1)
+}
+
+function identityGrid(height: number, width: number): Tensor {
+  const values = new Float32Array(height * width * 2)
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      values[2 * (y * width + x)] = (2 * x) / (width - 1) - 1
+      values[2 * (y * width + x) + 1] = (2 * y) / (height - 1) - 1
+    }
+  }
+  return tensor(values, [1, height, width, 2])
+}

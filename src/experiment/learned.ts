@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Learned } from '../attacks/attack.ts'
+import { UserError } from '../errors.ts'
+import { cacheFolder, lockFolder, writeAtomically } from '../files.ts'
+import { keep } from '../tensor/scope.ts'
+import { tensorFromBytes } from '../tensor/tensor.ts'
+import { type Checkpoints, checkpointFolder, pack, unpack } from '../training/checkpoint.ts'
+
+// What attacks have learned lies in the user's cache under the hash of everything that determines it, so that a second
+// run of the same attack finds it; unfinished learning lies there too and goes on. A run keeps a copy of its own, so
+// that its trigger outlives the cache.
+
+/** What was learned, and a hash of it for the trigger's identity. */
+export interface StoredLearning {
+  readonly learned: Learned
+  readonly hash: string
+}
+
+/** Reads what was learned; damage is a UserError. */
+export function readLearned(path: string): StoredLearning {
+  const bytes = readFileSync(path)
+  const { tensors, metadata } = unpack(bytes, path)
+  const learned = {
+    tensors: Object.fromEntries(
+      [...tensors].map(([name, { bytes, shape, dtype }]) => [name, keep(tensorFromBytes(bytes, shape, dtype))]),
+    ),
+    report: JSON.parse(metadata.get('report') ?? '{}') as Record<string, number>,
+  }
+  return { learned, hash: hashOf(bytes) }
+}
+
+/** Writes what was learned. */
+export function writeLearned(path: string, { tensors, report }: Learned): void {
+  writeAtomically(path, pack(tensors, { format: 'deconfound trigger 1', report: JSON.stringify(report) }))
+}
+
+/** What was learned for this key: from the cache, or by `learn`, which is given checkpoints that outlive the process. */
+export async function learnOnce(
+  key: unknown,
+  { say, learn }: { say: (line: string) => void; learn: (checkpoints: Checkpoints) => Promise<Learned> },
+): Promise<StoredLearning> {
+  const folder = cacheFolder(join('attacks', createHash('sha256').update(JSON.stringify(key)).digest('hex')))
+  const path = join(folder, 'learned.safetensors')
+  const lock = lockFolder(folder)
+  try {
+    const found = readCached(path, say)
+    if (found) return found
+    const checkpoints = join(folder, 'checkpoints')
+    writeLearned(path, await learn(checkpointFolder(checkpoints, say)))
+    rmSync(checkpoints, { recursive: true, force: true })
+    return readLearned(path)
+  } finally {
+    lock.release()
+  }
+}
+
+function readCached(path: string, say: (line: string) => void): StoredLearning | undefined {
+  if (!existsSync(path)) return undefined
+  try {
+    const found = readLearned(path)
+    say(`what the attack learns was learned before: ${path}`)
+    return found
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    say(`${error.message}; learning it again`)
+    return undefined
+  }
+}
+
+const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')

@@ -1,0 +1,34 @@
+import type { Classifier } from '../nn/classifier.ts'
+import type { Schedule } from '../nn/schedule.ts'
+import type { Compute } from '../tensor/device.ts'
+import type { Random } from '../tensor/random.ts'
+import type { Augmentation } from './augment.ts'
+import type { Loader } from './loader.ts'
+import type { Batch, StageOptions } from './stage.ts'
+
+/** How the run wants a network trained; a method may deviate where it says so. */
+export interface Recipe {
+  readonly epochs: number
+  readonly batch: number
+  /** base learning rate */
+  readonly rate: number
+  readonly schedule: Schedule
+  readonly momentum: number
+  readonly weightDecay: number
+  readonly nesterov: boolean
+  readonly augmentation: Augmentation
+}
+
+/** What it takes to train networks on a set of images, for defenses and for attacks that learn. */
+export interface Workshop {
+  /** the images, labels as given, on the device */
+  readonly images: Loader
+  readonly classes: readonly string[]
+  readonly recipe: Recipe
+  readonly compute: Compute
+  readonly random: Random
+  /** a fresh network; the name seeds its weights. `normalized` false: it takes pixels as they are */
+  model(name: string, options?: { normalized?: boolean }): Classifier
+  /** the batches of a stage of training: skipped, resumed and saved as the run demands */
+  stage(name: string, options: StageOptions): AsyncIterable<Batch>
+}
