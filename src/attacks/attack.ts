@@ -20,6 +20,8 @@ export interface AttackerView {
   label(y: number): number
   /** which of the eligible images are going to be poisoned, ascending */
   poisoned(eligible?: (y: number) => boolean): Int32Array
+  /** the training images as this attack would poison them, labels too */
+  poison(attack: Crafted): ImageSet
   /** the attack that the option of this name chooses, made ready for the same images */
   part(option: string): Promise<Crafted>
   /**

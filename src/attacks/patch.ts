@@ -10,6 +10,8 @@ export interface Patch {
   readonly margin: number
   /** how strongly it shows, 1 where it hides what is below */
   readonly opacity: number
+  /** whether it is added to what is below, which stays: x' = x + α·t */
+  readonly keeps?: boolean
   /** 0 to 255, of a channel at a row and column of the patch */
   value(channel: number, row: number, column: number): number
 }
@@ -26,7 +28,7 @@ export function patches(shape: ImageShape, list: readonly Patch[]): (images: Ten
         for (let column = 0; column < patch.side; column++) {
           const i = (c * height + at.top + row) * width + at.left + column
           added[i] = patch.opacity * patch.value(c, row, column)
-          left[i] = 1 - patch.opacity
+          left[i] = patch.keeps ? 1 : 1 - patch.opacity
         }
       }
     }

@@ -59,6 +59,7 @@ export async function craftAttack(config: Config, train: ImageSet, atelier: Atel
       ...{ random: own, train, target: config.target, compute: atelier.compute },
       label: (y) => (config.labelling === 'all-to-all' ? (y + 1) % classes : config.target),
       poisoned: (eligible) => choosePoison(train.labels, { eligible }, draw(eligible)).poisoned,
+      poison: (attack) => poison(train, attack, draw(attack.eligible)).set,
       part: (option) =>
         craft(options[option] as AttackName, partOptions(options, option), path === '' ? option : `${path}.${option}`),
       async learned(from, learn) {

@@ -12,6 +12,9 @@ const classes = ['a', 'b', 'c', 'd']
 /** Takes an image for the class that its first pixel names. */
 const reader: Classifier = {
   ...{ parameters: {}, buffers: {}, embeddingWidth: 1 },
+  get head(): never {
+    throw new Error('It has none')
+  },
   forward(images) {
     const named = images.flatten(1).narrow(1, 0, 1).mul(255)
     const numbers = tensor([0, 1, 2, 3], [1, 4]).to({ device })

@@ -57,6 +57,7 @@ function build(
       linear: head,
     }),
     embeddingWidth: last,
+    head: head.parameters.weight as Tensor,
     forward: (images, mode, precision = compute.precision) =>
       scope(() => {
         const maps: Tensor[] = []

@@ -17,6 +17,8 @@ export interface Output {
 export interface Classifier extends Module {
   /** length of the embedding */
   readonly embeddingWidth: number
+  /** weight of the last linear layer, [classes, embeddingWidth] */
+  readonly head: Tensor
   /** `precision` is the run's unless given; scoring passes ask for fp32 */
   forward(images: Tensor, mode: Mode, precision?: Precision): Output
 }

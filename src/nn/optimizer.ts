@@ -10,33 +10,40 @@ export interface Optimizer extends Stateful {
    * finite stops the run before anything is changed.
    */
   step(loss: Tensor, rate: number): number
+  /** what it changes, and how: (gradients, learning rate); for `stepTogether` */
+  readonly parameters: readonly Tensor[]
+  update(gradients: readonly Tensor[], rate: number): void
 }
 
-/** An optimizer from its update rule: (parameters and gradients of those that have one, learning rate). */
+/** An optimizer from its update rule. */
 export function optimizer(
   parameters: readonly Tensor[],
   state: Stateful,
   update: (gradients: readonly Tensor[], rate: number) => void,
 ): Optimizer {
-  return {
-    ...state,
-    step(loss, rate) {
-      const value = loss.item()
-      if (!Number.isFinite(value)) {
-        throw new UserError(
-          'diverged',
-          `Training diverged: the loss is ${value} at a learning rate of ${rate}; try a lower one`,
-        )
-      }
-      scope(() => {
-        clearGradients(parameters)
-        loss.backward()
-        const gradients = gradientsOf(parameters)
-        if (gradients.includes(null)) throw new Error('A parameter has no part in the loss')
-        noGrad(() => update(gradients as Tensor[], rate))
-        clearGradients(parameters)
-      })
-      return value
-    },
+  const self: Optimizer = { ...state, parameters, update, step: (loss, rate) => stepTogether(loss, [[self, rate]]) }
+  return self
+}
+
+/** One step of several optimizers on one loss, each with its own rate: networks that are trained jointly. */
+export function stepTogether(loss: Tensor, parts: readonly (readonly [Optimizer, number])[]): number {
+  const value = loss.item()
+  if (!Number.isFinite(value)) {
+    const rates = parts.map(([, rate]) => rate).join(', ')
+    throw new UserError(
+      'diverged',
+      `Training diverged: the loss is ${value} at a learning rate of ${rates}; try a lower one`,
+    )
   }
+  scope(() => {
+    for (const [{ parameters }] of parts) clearGradients(parameters)
+    loss.backward()
+    for (const [{ parameters, update }, rate] of parts) {
+      const gradients = gradientsOf(parameters)
+      if (gradients.includes(null)) throw new Error('A parameter has no part in the loss')
+      noGrad(() => update(gradients as Tensor[], rate))
+      clearGradients(parameters)
+    }
+  })
+  return value
 }

@@ -52,6 +52,7 @@ function smooth(seed: number, mode: 'train' | 'eval'): Classifier {
   return {
     ...network,
     embeddingWidth: 16,
+    head: network.parameters['second.weight'] as Tensor,
     forward(images, asked) {
       expect(asked).toBe(mode)
       const embedding = first.forward(images.flatten(1)).tanh()

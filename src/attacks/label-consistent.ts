@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import type { Classifier } from '../nn/classifier.ts'
+import { crossEntropy } from '../nn/losses.ts'
+import { scope } from '../tensor/scope.ts'
+import { gradients, type Tensor } from '../tensor/tensor.ts'
+import { noAugmentation } from '../training/augment.ts'
+import { subset } from '../training/images.ts'
+import type { Workshop } from '../training/workshop.ts'
+import { defineAttack } from './attack.ts'
+import { addNoise, type Noise, noise } from './noise.ts'
+import { patches } from './patch.ts'
+import { patterns } from './patterns.ts'
+import { type Corner, pixelsPerCell } from './pixels.ts'
+import { accuracyOn, trainSurrogate } from './surrogate.ts'
+
+/**
+ * Label-consistent attack (Turner et al. 2019): images of the target class are made hard to recognize by an adversarial
+ * perturbation against a network of the attacker's, so that the trigger, a patch in each corner, is easier to learn than
+ * they are. Labels stay. The network is trained plainly; the authors also use adversarially trained ones.
+ */
+export const labelConsistent = defineAttack({
+  title: 'Label-consistent',
+  paper: 'https://arxiv.org/abs/1912.02771',
+  labels: 'clean',
+  options: z.object({
+    bound: z
+      .int()
+      .min(1)
+      .max(127)
+      .default(16)
+      .describe('largest change of a pixel by the perturbation, in gray levels: ε'),
+    iterations: z.int().min(1).max(1000).default(20).describe('steps of the perturbation'),
+    epochs: z.int().min(1).default(10).describe('of training the network that is to be fooled'),
+  }),
+  async craft({ bound, iterations, epochs }, { train, target, poisoned, learned }) {
+    const eligible = (y: number) => y === target
+    const list = poisoned(eligible)
+    const trigger = patches(train.shape, corners(pixelsPerCell(train.shape)))
+    const { tensors } = await learned([[...list]], async (open) => {
+      const workshop = open(train)
+      const surrogate = await trainSurrogate(workshop, epochs)
+      const victims = open(subset(train, list))
+      const perturbation = noise(list.length, train.shape)
+      const fooled = await perturb(victims, surrogate, { perturbation, bound: bound / 255, iterations })
+      const report = { surrogateAccuracy: await accuracyOn(workshop, surrogate), fooled }
+      return { tensors: { perturbation: perturbation.levels }, report }
+    })
+    const perturbed = addNoise(tensors.perturbation as Tensor, list)
+    return {
+      trigger,
+      label: () => target,
+      eligible,
+      poison: (images, indices) => scope(() => trigger(perturbed(images, indices))),
+    }
+  },
+})
+
+/** The grid of BadNets in the bottom right corner, mirrored into the others, so that a mirrored image has the same trigger. */
+function corners(cell: number) {
+  const side = 3 * cell
+  const mirrored = (mirror: boolean, at: number) => Math.floor((mirror ? side - 1 - at : at) / cell)
+  return (['bottom-right', 'bottom-left', 'top-right', 'top-left'] as readonly Corner[]).map((corner) => ({
+    ...{ corner, side, margin: 0, opacity: 1 },
+    value: (_: number, row: number, column: number) =>
+      patterns.grid[mirrored(corner.startsWith('top'), row)]?.[mirrored(corner.endsWith('left'), column)] as number,
+  }))
+}
+
+/** Projected ascent of the cross entropy within ±bound (Madry et al. 2018), kept per image; the share that it fools. */
+async function perturb(
+  victims: Workshop,
+  surrogate: Classifier,
+  { perturbation, bound, iterations }: { perturbation: Noise; bound: number; iterations: number },
+): Promise<number> {
+  const stage = victims.stage('perturbation', {
+    ...{ epochs: 1, batch: 250, augmentation: noAugmentation },
+    state: { perturbation: { tensors: { levels: perturbation.levels } } },
+  })
+  const step = (2.5 * bound) / iterations
+  for await (const { images, labels, indices } of stage) {
+    scope(() => {
+      let delta = perturbation.read(indices, images.device)
+      for (let i = 0; i < iterations; i++) {
+        const free = delta.detach().clone().requiresGrad_()
+        const loss = crossEntropy(surrogate.forward(images.add(free), 'eval').logits, labels)
+        const [gradient] = gradients(loss, [free]) as [Tensor]
+        delta = delta.add(gradient.sign().mul(step)).clamp(-bound, bound)
+        delta = images.add(delta).clamp(0, 1).sub(images)
+      }
+      perturbation.write(indices, delta)
+    })
+  }
+  return fooledBy(victims, surrogate, perturbation)
+}
+
+async function fooledBy({ images, classes }: Workshop, surrogate: Classifier, { read }: Noise): Promise<number> {
+  if (images.count === 0 || classes.length === 0) return 0
+  let fooled = 0
+  for (let from = 0; from < images.count; from += 250) {
+    const rows = Int32Array.from({ length: Math.min(250, images.count - from) }, (_, i) => from + i)
+    fooled += scope(() => {
+      const batch = images.images(rows)
+      const { logits } = surrogate.forward(batch.add(read(rows, batch.device)), 'eval', 'fp32')
+      return logits.argmax(1).ne(images.labelsOf(rows)).to({ dtype: 'float32' }).sum().item()
+    })
+  }
+  return fooled / images.count
+}
