@@ -2,7 +2,9 @@ import { demoCommand } from './demo.ts'
 import { doctorCommand } from './doctor.ts'
 import { evaluateCommand } from './evaluate.ts'
 import { listCommand } from './list.ts'
+import { poisonCommand } from './poison.ts'
 import { predictCommand } from './predict.ts'
+import { previewCommand } from './preview.ts'
 import { resumeCommand } from './resume.ts'
 import { runCommand } from './run.ts'
 import { trainCommand } from './train.ts'
@@ -13,6 +15,8 @@ export const commands = [
   trainCommand,
   predictCommand,
   runCommand,
+  poisonCommand,
+  previewCommand,
   evaluateCommand,
   resumeCommand,
   listCommand,

@@ -18,17 +18,20 @@ import {
 import { models } from '../models/index.ts'
 
 /** Adds a flag for each setting but those left out, and those of entries (`--attack.opacity 0.2`) unlisted. */
-export function withSettings(command: Command, { without = [] }: { without?: (keyof Settings)[] } = {}): Command {
+export function withSettings(
+  command: Command,
+  { without = [] }: { without?: (keyof Settings | 'runs')[] } = {},
+): Command {
   for (const { name, default: standard, description, choices } of describeOptions(settings)) {
     if ((without as string[]).includes(name)) continue
     const note = standard === null ? '' : ` (default: ${standard})`
     const option = new Option(`--${name} <value>`, description + note)
     command.addOption(choices ? option.choices(choices) : option)
   }
+  if (!without.includes('runs')) command.option('--runs <folder>', "where runs' directories are made", 'runs')
   return command
     .option('--config <file>', 'a YAML file with the same names')
     .option('--print-config', 'print the complete configuration and stop')
-    .option('--runs <folder>', "where runs' directories are made", 'runs')
     .option('--json', 'print one JSON object on standard output')
     .allowUnknownOption()
     .allowExcessArguments()

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { UserError } from '../errors.ts'
 import { evaluateModel } from '../experiment/evaluate-model.ts'
+import { againstTrigger, openTrigger } from '../experiment/recorded-trigger.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { modelFile } from './model-file.ts'
 import { withListener } from './session.ts'
@@ -11,15 +12,23 @@ export const evaluateCommand = withSettings(new Command('evaluate'), {
 })
   .argument('<model>', "a model file, or a run's directory")
   .description('Measure a model on trusted test images, and against a trigger')
-  .addHelpText('after', '\nExample:\n  deconfound evaluate runs/… --dataset signs --attack badnets')
+  .option('--trigger <run>', "measure against the trigger of a run's directory, or of the truth beside poisoned data")
+  .addHelpText(
+    'after',
+    '\nExamples:\n  deconfound evaluate runs/… --dataset signs --attack badnets\n  deconfound evaluate runs/… --trigger poisoned-truth',
+  )
   .action(async (model: string, options, command: Command) => {
     if (model.startsWith('--'))
       throw new UserError(
         'usage',
         `Cannot understand '${model}' here: options of entries come last, as in 'deconfound evaluate runs/… --attack.opacity 0.1'`,
       )
-    const config = readConfiguration(command, command.args.slice(1))
+    const recorded = options.trigger === undefined ? undefined : openTrigger(options.trigger)
+    const config = readConfiguration(command, command.args.slice(1), (given) =>
+      recorded ? againstTrigger(recorded, given) : given,
+    )
     if (printedConfiguration(command, config)) return
-    const result = await withListener((listener) => evaluateModel(modelFile(model), config, listener))
-    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${table(evaluationRows(result))}\n`)
+    const result = await withListener((listener) => evaluateModel(modelFile(model), config, { listener, recorded }))
+    const source = recorded ? `\ntrigger ${result.trigger.slice(0, 16)} of ${recorded.path}` : ''
+    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${table(evaluationRows(result))}${source}\n`)
   })

@@ -30,15 +30,17 @@ function onTerminal(interrupted: () => boolean) {
     task = ''
     process.stderr.write(`${text}\n`)
   }
+  const counting = (name: string) => (done: number, total: number) => {
+    show(name, done, total, `${done} of ${total}`)
+    if (done === total) {
+      bar.stop()
+      task = ''
+    }
+  }
   return {
     say: line,
-    reading(done: number, total: number) {
-      show('reading images', done, total, `${done} of ${total}`)
-      if (done === total) {
-        bar.stop()
-        task = ''
-      }
-    },
+    reading: counting('reading images'),
+    writing: counting('writing images'),
     progress: (p: Progress) => show(`${p.stage} ${p.epoch + 1}/${p.epochs}`, p.batch, p.batches, details(p)),
     epoch: (metrics: EpochMetrics) => line(epochLine(metrics)),
     interrupted,
@@ -60,6 +62,7 @@ function inLines(interrupted: () => boolean) {
   return {
     say: line,
     reading: (done: number, total: number) => due() && line(`reading images: ${done} of ${total}`),
+    writing: (done: number, total: number) => due() && line(`writing images: ${done} of ${total}`),
     progress: (p: Progress) =>
       due() && line(`${p.stage} epoch ${p.epoch + 1}/${p.epochs}, batch ${p.batch}/${p.batches}: ${details(p)}`),
     epoch: (metrics: EpochMetrics) => line(epochLine(metrics)),

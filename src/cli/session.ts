@@ -6,8 +6,8 @@ import { progressListener } from './progress.ts'
 
 let asked = false
 
-/** From now on the first SIGINT or SIGTERM asks the run to save and stop; a second one ends the process. */
-function listenForSignals(): void {
+/** From now on the first SIGINT or SIGTERM asks for saving and stopping; a second one ends the process. */
+export function listenForSignals(): void {
   const ask = () => {
     asked = true
   }

@@ -17,10 +17,11 @@ const forms = [
     classes: listedClasses,
   },
 ] as const
-const trainFiles = [1, 2, 3, 4, 5].map((number) => `data_batch_${number}`)
-const testFiles = ['test_batch']
+/** names of the files, without the suffix of their form */
+export const trainFiles = [1, 2, 3, 4, 5].map((number) => `data_batch_${number}`)
+export const testFiles = ['test_batch']
 /** what a file may have; the published ones have half of it */
-const mostBytes = 64 * 2 ** 20
+export const mostBytes = 64 * 2 ** 20
 
 /** CIFAR-10 as its authors publish it (A. Krizhevsky, 2009). */
 export const cifar10 = defineDataset({

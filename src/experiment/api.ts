@@ -1,9 +1,13 @@
 import { classifyFiles } from './classify.ts'
 import { resolveConfig } from './config.ts'
+import { onFolder } from './detect-dataset.ts'
 import { settleCompute } from './environment.ts'
 import { evaluateModel } from './evaluate-model.ts'
 import { type Listener, silent } from './listener.ts'
+import { type Format, poisonData as writePoisoned } from './poison-data.ts'
+import { previewTrigger } from './preview-trigger.ts'
 import { createRun, openRun, type RunFolder } from './record.ts'
+import { againstTrigger, openTrigger } from './recorded-trigger.ts'
 import { resumeRun } from './resume.ts'
 import { runExperiment } from './run.ts'
 import { runTraining, trainingSettings } from './train.ts'
@@ -34,14 +38,42 @@ export function resume(path: string, options: Options = {}) {
   return inFolder(openRun(path), resumeRun, options)
 }
 
-/** Measures a saved model on a data set's test images, and against an attack's trigger. */
-export function evaluate(modelFile: string, settings: Given, { listener }: Options = {}) {
-  return evaluateModel(modelFile, resolveConfig(settings), { ...silent, ...listener })
+/**
+ * Measures a saved model on a data set's test images, and against an attack's trigger; or, with `trigger` a run's
+ * directory or the truth beside a poisoned data set, against the trigger recorded there.
+ */
+export function evaluate(
+  modelFile: string,
+  settings: Given,
+  { listener, trigger }: Options & { readonly trigger?: string } = {},
+) {
+  const recorded = trigger === undefined ? undefined : openTrigger(trigger)
+  const config = resolveConfig(recorded ? againstTrigger(recorded, settings) : settings)
+  return evaluateModel(modelFile, config, { listener: { ...silent, ...listener }, recorded })
+}
+
+/** Writes a poisoned data set to the folder `out`, and beside it the truth: `poisonData({ attack: 'blend' }, { out })`. */
+export function poisonData(
+  settings: Given,
+  { listener, out, format = 'folders' }: Options & { readonly out: string; readonly format?: Format },
+) {
+  return writePoisoned(resolveConfig(detected(settings)), { out, format, listener: { ...silent, ...listener } })
+}
+
+/** Draws an attack's trigger on eight images, as the PNG file `out`. */
+export function preview(settings: Given, { listener, out }: Options & { readonly out: string }) {
+  return previewTrigger(resolveConfig(detected(settings)), { out, listener: { ...silent, ...listener } })
 }
 
 /** What a saved model says of image files. */
 export function classify(modelFile: string, files: readonly string[], { device = 'auto' }: { device?: string } = {}) {
   return classifyFiles(modelFile, files, settleCompute({ device, precision: 'fp32', threads: 0 }))
+}
+
+/** Where `data` is given without `dataset`, the folder says which it is. */
+function detected(settings: Given): Given {
+  const { data, dataset } = settings
+  return typeof data === 'string' && dataset === undefined ? onFolder(data, settings) : settings
 }
 
 async function inFolder<T>(

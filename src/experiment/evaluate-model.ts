@@ -1,43 +1,65 @@
 import { UserError } from '../errors.ts'
 import { arena } from '../tensor/scope.ts'
+import type { ImageSet } from '../training/images.ts'
 import type { Config } from './config.ts'
-import { craftAttack } from './craft.ts'
+import { craftAttack, NotLearned } from './craft.ts'
 import { describeEnvironment, settleCompute } from './environment.ts'
 import { evaluate } from './evaluate.ts'
 import type { Listener } from './listener.ts'
+import type { RecordedTrigger } from './recorded-trigger.ts'
 import { inTrainingOrder, loadDataset } from './run.ts'
-import { loadModel } from './saved-model.ts'
+import { loadModel, type ModelDescription } from './saved-model.ts'
+
+export interface EvaluateOptions {
+  readonly listener: Listener
+  /** the trigger must be this one; what it has learned is read from there */
+  readonly recorded?: RecordedTrigger | undefined
+}
 
 /** Measures a saved model on a data set's test images, and against the configured attack's trigger. */
-export async function evaluateModel(modelFile: string, config: Config, listener: Listener) {
+export async function evaluateModel(modelFile: string, config: Config, { listener, recorded }: EvaluateOptions) {
   const compute = settleCompute(config)
   return arena(async () => {
     const { model, description } = loadModel(modelFile, compute)
     const { train: given, test } = await loadDataset(config, listener)
     if (!test) throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images`)
-    const different = test.classes.findIndex((name, i) => name !== description.classes[i])
-    if (
-      test.shape.join() !== description.shape.join() ||
-      test.classes.length !== description.classes.length ||
-      different >= 0
-    ) {
-      const one = `${description.classes.length} classes of ${description.shape.join('×')}`
-      const other = `${test.classes.length} of ${test.shape.join('×')}`
-      const names =
-        different >= 0
-          ? `; class ${different} is '${description.classes[different]}' there, '${test.classes[different]}' here`
-          : ''
+    const classOf = matchClasses(description, test, `'${modelFile}' on '${config.dataset}'`)
+    const { train } = inTrainingOrder(given, config)
+    const { attack, trigger } = await (recorded
+      ? craftAttack(config, train, { compute, listener, file: recorded.file, mayLearn: false }).catch(explain(recorded))
+      : craftAttack(config, train, { compute, listener }))
+    if (recorded && trigger !== recorded.trigger) {
       throw new UserError(
-        'data',
-        `Cannot measure '${modelFile}' on '${config.dataset}': the model takes ${one}, the data has ${other}${names}`,
+        'verification',
+        `Cannot make the trigger of '${recorded.path}' again: it comes out as ${trigger.slice(0, 16)}, and ${recorded.trigger.slice(0, 16)} is recorded; its files have changed, or this version makes other triggers`,
       )
     }
-    const { attack, trigger } = await craftAttack(config, inTrainingOrder(given, config).train, { compute, listener })
     return {
       ...{ model: modelFile, dataset: config.dataset, attack: config.attack, trigger },
-      ...{ target: config.target, seed: config.seed },
-      ...(await evaluate(model, test, { attack, device: compute.device })),
+      ...{ triggerFrom: recorded?.path ?? null, target: config.target, seed: config.seed },
+      ...(await evaluate(model, test, { attack, device: compute.device, classOf })),
       environment: { ...describeEnvironment(compute), testHash: test.hash },
     }
   })
+}
+
+/** By each of the model's classes, the data's of the same name: folders are sorted, other data sets are not. */
+function matchClasses({ shape, classes }: ModelDescription, test: ImageSet, what: string): Int32Array {
+  const classOf = Int32Array.from(classes, (name) => test.classes.indexOf(name))
+  const unknown = classes[classOf.indexOf(-1)]
+  if (test.shape.join() !== shape.join() || test.classes.length !== classes.length || unknown !== undefined) {
+    const one = `${classes.length} classes of ${shape.join('×')}`
+    const other = `${test.classes.length} of ${test.shape.join('×')}`
+    const names = unknown === undefined ? '' : `, and none is called '${unknown}'`
+    throw new UserError('data', `Cannot measure ${what}: the model takes ${one}, the data has ${other}${names}`)
+  }
+  return classOf
+}
+
+function explain({ path }: RecordedTrigger) {
+  return (error: unknown): never => {
+    if (!(error instanceof NotLearned)) throw error
+    const facts = 'what the attack learned is not there (trigger*.safetensors)'
+    throw new UserError('data', `Cannot make the trigger of '${path}' again: ${facts}; restore it`)
+  }
 }

@@ -33,13 +33,17 @@ export interface Evaluation {
   readonly collapsed: boolean
 }
 
-/** Measures a classifier on trusted test images. */
+/** Measures a classifier on trusted test images. `classOf`: the images' class by each of the model's, where they differ. */
 export async function evaluate(
   model: Classifier,
   test: ImageSet,
-  { attack, device }: { attack: Crafted; device: string },
+  { attack, device, classOf }: { attack: Crafted; device: string; classOf?: Int32Array },
 ): Promise<Evaluation> {
-  const clean = await classify(model, test, device)
+  const classified = async (images: ImageSet) => {
+    const classes = await classify(model, images, device)
+    return classOf ? classes.map((k) => classOf[k] as number) : classes
+  }
+  const clean = await classified(test)
   const right = shares(test.labels, (i) => clean[i] === test.labels[i])
   const classes = test.classes.map((_, k) =>
     shares(
@@ -57,7 +61,7 @@ export async function evaluate(
   const truth = attacked.map((i) => test.labels[i] as number)
   const chosen = subset(test, attacked)
   const takenFor = async (trigger: Trigger) =>
-    attacked.length > 0 ? await classify(model, triggered(chosen, { trigger }), device) : new Int32Array()
+    attacked.length > 0 ? await classified(triggered(chosen, { trigger })) : new Int32Array()
   const success = (taken: Int32Array) => shares(truth, (i) => taken[i] === attack.label(truth[i] as number))
   const taken = await takenFor(attack.trigger)
   const successOf: Record<string, number | null> = {}

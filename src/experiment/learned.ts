@@ -28,7 +28,7 @@ export function readLearned(path: string): StoredLearning {
     ),
     report: JSON.parse(metadata.get('report') ?? '{}') as Record<string, number>,
   }
-  return { learned, hash: hashOf(bytes) }
+  return { learned, hash: hashOf(learned.tensors) }
 }
 
 /** Writes what was learned. */
@@ -69,4 +69,9 @@ function readCached(path: string, say: (line: string) => void): StoredLearning |
   }
 }
 
-const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+/** SHA-256 over the tensors alone: how long they took to learn is no part of a trigger's identity. */
+function hashOf(tensors: Learned['tensors']): string {
+  const hash = createHash('sha256')
+  for (const chunk of pack(tensors, {})) hash.update(chunk)
+  return hash.digest('hex')
+}

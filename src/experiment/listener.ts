@@ -6,6 +6,8 @@ export interface Listener {
   say(line: string): void
   /** files read so far */
   reading(done: number, total: number): void
+  /** images written so far */
+  writing(done: number, total: number): void
   /** after every batch */
   progress(progress: Progress): void
   /** after every epoch */
@@ -15,4 +17,7 @@ export interface Listener {
 }
 
 /** Tells nobody. */
-export const silent: Listener = { say() {}, reading() {}, progress() {}, epoch() {}, interrupted: () => false }
+export const silent: Listener = {
+  ...{ say() {}, reading() {}, writing() {}, progress() {}, epoch() {} },
+  interrupted: () => false,
+}

@@ -14,7 +14,8 @@ import { type Config, flattenConfig, parseConfigFile, resolveConfig } from './co
 //   checkpoints/        one file per stage, and the one before
 //   result.json         at the end; model.safetensors, truth.json, suspects.csv, preview.png beside it
 
-export type RunKind = 'experiment' | 'training'
+const kinds = ['experiment', 'training'] as const
+export type RunKind = (typeof kinds)[number]
 
 /** A run's directory, locked for one writer until `close`. */
 export interface RunFolder {
@@ -42,12 +43,16 @@ export function createRun(parent: string, kind: RunKind, config: Config): RunFol
     if (['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     throw new UserError('usage', `Cannot make the run's directory '${path}': ${(error as Error).message}`)
   }
-  // A path relative to here would mean nothing to a later `resume` from elsewhere.
-  const settled = config.data === undefined ? config : { ...config, data: resolve(config.data) }
+  const settled = withAbsoluteData(config)
   const folder = open(path, kind, settled, true)
   writeAtomically(folder.file('kind'), `${kind}\n`)
   writeAtomically(folder.file('config.yaml'), stringify(flattenConfig(settled))) // last: with it this is a run
   return folder
+}
+
+/** The same configuration read from anywhere: a path relative to here would mean nothing to a later command elsewhere. */
+export function withAbsoluteData(config: Config): Config {
+  return config.data === undefined ? config : { ...config, data: resolve(config.data) }
 }
 
 /** Opens a run's directory to go on with it. */
@@ -55,7 +60,8 @@ export function openRun(path: string): RunFolder {
   const config = join(path, 'config.yaml')
   if (!existsSync(config))
     throw new UserError('usage', `Cannot resume '${path}': it is not a run's directory (it has no config.yaml)`)
-  const kind = readFileSync(join(path, 'kind'), 'utf8').trim() as RunKind
+  const kind = kindOf(path)
+  if (!kind) throw new UserError('usage', `Cannot resume '${path}': it is the truth of a poisoned data set, and no run`)
   return open(
     resolve(path),
     kind,
@@ -94,12 +100,20 @@ export function listRuns(
     .filter((entry) => entry.isDirectory() && existsSync(join(parent, entry.name, 'config.yaml')))
     .map((entry) => join(parent, entry.name))
     .sort()
-    .map((path) => {
+    .flatMap((path) => {
+      const kind = kindOf(path)
+      if (!kind) return []
       const file = join(path, 'result.json')
       const result = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null
-      const kind = readFileSync(join(path, 'kind'), 'utf8').trim() as RunKind
-      return { run: basename(path), kind, state: result ? 'finished' : 'unfinished', result }
+      return [{ run: basename(path), kind, state: result ? ('finished' as const) : ('unfinished' as const), result }]
     })
+}
+
+/** undefined for what is no run: the truth of a poisoned data set has a configuration too. */
+function kindOf(path: string): RunKind | undefined {
+  const file = join(path, 'kind')
+  const kind = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
+  return kinds.find((each) => each === kind)
 }
 
 /** The last word on each epoch of each stage: a resumed epoch replaces what was written before. */

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { UserError } from '../errors.ts'
 import { writeSuspects } from '../report/suspects.ts'
 import { Random } from '../tensor/random.ts'
@@ -10,6 +8,7 @@ import { loader } from '../training/loader.ts'
 import { predict } from '../training/predict.ts'
 import type { Config } from './config.ts'
 import { defend } from './defend.ts'
+import { onFolder } from './detect-dataset.ts'
 import type { Listener } from './listener.ts'
 import type { RunFolder } from './record.ts'
 import { loadDataset, rememberEnvironment, settleRun } from './run.ts'
@@ -84,13 +83,7 @@ export type TrainingResult = Awaited<ReturnType<typeof runTraining>>
 /** The settings for a person's own folder: by CBD's fast preset, unless they choose a defense. */
 export function trainingSettings(data: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const defaults = given.defense === undefined ? { defense: 'cbd', preset: 'balanced' } : {}
-  return { ...defaults, ...given, dataset: detectDataset(data), data, attack: 'none' }
-}
-
-/** The catalogue's name for what lies at `data`: CIFAR batches, or else class folders. */
-function detectDataset(data: string): 'cifar10' | 'image-folder' {
-  const marks = ['data_batch_1', 'data_batch_1.bin']
-  return marks.some((name) => existsSync(join(data, name))) ? 'cifar10' : 'image-folder'
+  return { ...defaults, ...onFolder(data, given), attack: 'none' }
 }
 
 /** A seeded share of each class set apart, leaving every class at least two images to train on. */

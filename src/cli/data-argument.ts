@@ -1,0 +1,18 @@
+import type { Command } from 'commander'
+import { UserError } from '../errors.ts'
+import type { Config } from '../experiment/config.ts'
+import { onFolder } from '../experiment/detect-dataset.ts'
+import { readConfiguration } from './configuration.ts'
+
+/** What help says of it. */
+export const dataArgument = 'a folder of class folders, or of CIFAR-10 batches; without it, what --dataset names'
+
+/** The configuration of a command whose first word may be a folder of images. */
+export function readDataConfiguration(command: Command): Config {
+  const [first, ...rest] = command.args
+  if (first === undefined || first.startsWith('--')) return readConfiguration(command, command.args)
+  const flags = command.opts() as Record<string, unknown>
+  const twice = ['dataset', 'data'].find((name) => flags[name] !== undefined)
+  if (twice) throw new UserError('usage', `Cannot use '--${twice}' with the folder '${first}': give one of them`)
+  return readConfiguration(command, rest, (given) => onFolder(first, given))
+}

@@ -1,0 +1,27 @@
+import { mkdirSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { writePreview } from '../report/preview.ts'
+import { arena } from '../tensor/scope.ts'
+import type { Config } from './config.ts'
+import { craftAttack } from './craft.ts'
+import { settleCompute } from './environment.ts'
+import type { Listener } from './listener.ts'
+import { refuseNoAttack } from './poison-data.ts'
+import { inTrainingOrder, loadDataset } from './run.ts'
+
+/** Draws the configured attack's trigger on eight images, test images where there are any; it learns first if it must. */
+export async function previewTrigger(config: Config, { out, listener }: { out: string; listener: Listener }) {
+  refuseNoAttack(config, 'draw a trigger')
+  const compute = settleCompute(config)
+  return arena(async () => {
+    const { train: given, test } = await loadDataset(config, listener)
+    const { train } = inTrainingOrder(given, config)
+    const { attack, trigger, report } = await craftAttack(config, train, { compute, listener })
+    const preview = resolve(out)
+    mkdirSync(dirname(preview), { recursive: true })
+    await writePreview(preview, test ?? train, attack)
+    return { attack: config.attack, trigger, preview, attackReport: report }
+  })
+}
+
+export type PreviewResult = Awaited<ReturnType<typeof previewTrigger>>

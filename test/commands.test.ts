@@ -1,0 +1,125 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+import { main } from '../src/cli/main.ts'
+import { liveTensors } from '../src/tensor/tensor.ts'
+import { device } from './device.ts'
+
+// The commands about poisoned data, as a shell would give them.
+
+const home = mkdtempSync(join(tmpdir(), 'commands-'))
+liveTensors() // loads the addon, which lies in the cache that the next line hides
+vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'))
+const small = ['--dataset.train', '48', '--dataset.test', '24', '--threads', '1', '--device', device]
+const quick = ['--epochs', '1', '--batch', '24', '--model.depth', '10', '--threads', '1', '--device', device]
+const at = (name: string) => join(home, name)
+
+afterAll(() => {
+  vi.unstubAllEnvs()
+  rmSync(home, { recursive: true })
+})
+
+/** Exit code and what was printed. */
+async function command(...words: string[]): Promise<{ code: number; out: string; error: string }> {
+  const printed = { out: '', error: '' }
+  const collect = (name: 'out' | 'error') => (text: string | Uint8Array) => {
+    printed[name] += text
+    return true
+  }
+  const out = vi.spyOn(process.stdout, 'write').mockImplementation(collect('out'))
+  const error = vi.spyOn(process.stderr, 'write').mockImplementation(collect('error'))
+  try {
+    await main(words)
+    return { code: Number(process.exitCode ?? 0), ...printed }
+  } finally {
+    process.exitCode = undefined
+    out.mockRestore()
+    error.mockRestore()
+  }
+}
+
+const json = async (...words: string[]) => {
+  const { code, out, error } = await command(...words, '--json')
+  expect(error).not.toContain('Cannot')
+  expect(code).toBe(0)
+  return JSON.parse(out)
+}
+
+describe('poison, train, evaluate', () => {
+  it('go together: the model of a poisoned folder is measured against the trigger it was poisoned by', async () => {
+    const poisoned = await json('poison', '--attack', 'badnets', ...['--out', at('signs')], ...small)
+    expect(poisoned).toMatchObject({ out: at('signs'), truth: at('signs-truth'), images: 48, poisonedImages: 5 })
+    const { run } = await json('train', at('signs'), '--defense', 'none', ...['--runs', at('runs')], ...quick)
+    const measured = await json('evaluate', run, ...['--trigger', at('signs-truth')])
+    expect(measured).toMatchObject({ trigger: poisoned.trigger, cleanImages: 24, triggeredImages: 22 })
+    const { out } = await command('evaluate', run, ...['--trigger', at('signs-truth')])
+    expect(out).toContain(`trigger ${poisoned.trigger.slice(0, 16)} of ${at('signs-truth')}`)
+  })
+
+  it('refuse another attack beside a recorded trigger', async () => {
+    for (const words of [
+      ['--attack', 'blend'],
+      ['--attack.size', '2'],
+    ]) {
+      const { code, error } = await command('evaluate', at('signs-truth'), '--trigger', at('signs-truth'), ...words)
+      expect([code, error]).toEqual([2, expect.stringContaining(`Cannot use '${words[0]?.slice(2)}' with --trigger`)])
+    }
+    expect(await command('evaluate', 'x', '--trigger', home)).toMatchObject({ code: 2 })
+  })
+})
+
+describe('poison', () => {
+  it('says what it did', async () => {
+    const { code, out } = await command('poison', '--attack', 'blend', '--rate', '0.25', '--out', at('said'), ...small)
+    expect(code).toBe(0)
+    expect(out).toContain('48 of 3×32×32 in 12 classes')
+    expect(out).toContain('12, 25.00 %')
+    expect(out).toContain(at('said-truth'))
+  })
+
+  it('takes a folder as its first word', async () => {
+    const words = ['--attack', 'badnets', '--out', at('again'), '--threads', '1', '--device', device]
+    expect(await json('poison', at('said'), ...words)).toMatchObject({ images: 48, poisonedImages: 5 })
+    const config = readFileSync(join(at('again-truth'), 'config.yaml'), 'utf8')
+    expect(config).toContain('dataset: image-folder')
+    const { out } = await command('poison', at('said'), '--attack', 'badnets', '--print-config')
+    expect(out).toContain(`data: ${at('said')}`)
+  })
+
+  it.each([
+    ['without --out', ['--attack', 'badnets'], 'give --out a new folder'],
+    ['without an attack', ['--out', 'x'], "attack 'none': it does nothing; choose one with --attack"],
+    ['where something is', ['--attack', 'badnets', '--out', home], 'it is not empty; name a new folder'],
+    ['in a form unknown', ['--attack', 'badnets', '--format', 'tar', '--out', 'x'], 'folders, cifar'],
+    ['in a form too small', ['--attack', 'badnets', '--format', 'cifar', '--out', 'x', ...small], '12 classes'],
+  ])('is refused %s', async (_, words, reason) => {
+    const { code, error } = await command('poison', ...words)
+    expect([code, error]).toEqual([2, expect.stringContaining(reason)])
+    expect(existsSync('x')).toBe(false)
+  })
+
+  it('is refused with a folder and another data set', async () => {
+    const words = ['--dataset', 'signs', '--attack', 'badnets', '--out', at('both')]
+    expect(await command('poison', at('said'), ...words)).toMatchObject({
+      ...{ code: 2, error: `Cannot use '--dataset' with the folder '${at('said')}': give one of them\n` },
+    })
+  })
+})
+
+describe('preview', () => {
+  it('draws the trigger that poison uses, and nothing else', async () => {
+    const drawn = await json('preview', '--attack', 'badnets', '--out', at('sheets/badnets.png'), ...small)
+    const truth = JSON.parse(readFileSync(join(at('signs-truth'), 'truth.json'), 'utf8'))
+    expect(drawn).toMatchObject({ trigger: truth.trigger, preview: at('sheets/badnets.png') })
+    const sheet = readFileSync(at('sheets/badnets.png'))
+    expect(sheet.equals(readFileSync(join(at('signs-truth'), 'preview.png')))).toBe(true)
+    const { out } = await command('preview', '--attack', 'badnets', '--out', at('sheets/badnets.png'), ...small)
+    expect(out).toContain(truth.trigger)
+  })
+
+  it('is refused without an attack', async () => {
+    expect(await command('preview', '--out', at('none.png'))).toMatchObject({ code: 2 })
+    expect(existsSync(at('none.png'))).toBe(false)
+  })
+})
