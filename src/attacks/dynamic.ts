@@ -129,7 +129,12 @@ async function trainPattern(
   const patternOptimizer = adam(pattern.parameters, adamOptions)
   const state = { classifier: stateOf(classifier), optimizer, pattern: stateOf(pattern), patternOptimizer }
   const augmentation = { ...recipe.augmentation, cutout: 0 }
-  for await (const { images, labels, step, steps, report } of stage('pattern', { ...recipe, epochs, augmentation, state })) {
+  for await (const { images, labels, step, steps, report } of stage('pattern', {
+    ...recipe,
+    epochs,
+    augmentation,
+    state,
+  })) {
     scope(() => {
       const count = images.size(0)
       const n = Math.min(Math.max(1, Math.round(share * count)), Math.floor(count / 3))
