@@ -79,7 +79,7 @@ export async function poisonData(config: Config, { out, format, listener }: Pois
       writeFileSync(file('config.yaml'), stringify(flattenConfig(withAbsoluteData(config))))
       writeFileSync(file('kind'), 'truth\n')
       writeFileSync(file('truth.json'), `${JSON.stringify({ ...facts, ...lists }, null, 2)}\n`)
-      await writePreview(file('preview.png'), test ?? train, attack)
+      await writePreview(file('preview.png'), { clean: test ?? train, attack, training: { train, poisoned } })
       return result
     }),
   )

@@ -16,10 +16,11 @@ export async function previewTrigger(config: Config, { out, listener }: { out: s
   return arena(async () => {
     const { train: given, test } = await loadDataset(config, listener)
     const { train } = inTrainingOrder(given, config)
-    const { attack, trigger, report } = await craftAttack(config, train, { compute, listener })
+    const { attack, trigger, report, poison } = await craftAttack(config, train, { compute, listener })
     const preview = resolve(out)
     mkdirSync(dirname(preview), { recursive: true })
-    await writePreview(preview, test ?? train, attack)
+    const training = attack.poison && { train, poisoned: poison() }
+    await writePreview(preview, { clean: test ?? train, attack, training })
     return { attack: config.attack, trigger, preview, attackReport: report }
   })
 }

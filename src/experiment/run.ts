@@ -45,7 +45,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
     const { attack, trigger } = crafted
     const poisoned = crafted.poison()
     folder.writeJson('truth.json', { trigger, hash: poisoned.truth.hash, ...lists(poisoned.truth, order) })
-    await writePreview(folder.file('preview.png'), test, attack)
+    await writePreview(folder.file('preview.png'), { clean: test, attack, training: { train, poisoned } })
     listener.say(describePoison(poisoned.truth, train.labels.length))
 
     const trained = performance.now()
