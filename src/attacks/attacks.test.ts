@@ -315,3 +315,85 @@ describe('blend', () => {
     }),
   )
 })
+
+/** The largest differences of two sets of pixels, where `counted`. */
+const farthest = (a: Uint8Array, b: Uint8Array, counted: (i: number) => boolean = () => true) =>
+  a.reduce((most, value, i) => (counted(i) ? Math.max(most, Math.abs(value - (b[i] as number))) : most), 0)
+
+describe('what training images get in place of the trigger', () => {
+  const poisonedBy = (name: AttackName, settings: Record<string, unknown>) =>
+    arena(async () => {
+      const train = noise(rgb)
+      const prepared = await prepare(name, train, settings)
+      const { set, truth } = prepared.poison()
+      const triggeredSet = triggered(train, prepared.attack)
+      const size = imageBytes(rgb)
+      const rows = (pixels: Uint8Array) =>
+        Uint8Array.from([...truth.poisoned].flatMap((i) => [...pixels.subarray(i * size, (i + 1) * size)]))
+      return {
+        count: truth.poisoned.length,
+        before: rows(train.pixels),
+        after: rows(set.pixels),
+        shown: rows(triggeredSet.pixels),
+      }
+    })
+
+  it('adaptive: the base’s trigger and a noise within its bound', async () => {
+    const { count, after, shown } = await poisonedBy('adaptive', { rate: 0.5, 'attack.bound': 5 })
+    expect(count).toBe(12)
+    expect(farthest(after, shown)).toBeLessThanOrEqual(5)
+    expect(farthest(after, shown)).toBeGreaterThan(0)
+  })
+
+  it('label-consistent: patches in the corners and a perturbation within its bound', async () => {
+    const { count, before, after } = await poisonedBy('label-consistent', { 'class-rate': 1, 'attack.bound': 7 })
+    expect(count).toBe(8)
+    const inCorner = (i: number) => [Math.floor(i / 32) % 32, i % 32].every((at) => at < 3 || at > 28)
+    expect(farthest(after, before, (i) => !inCorner(i))).toBeLessThanOrEqual(7)
+    expect(farthest(after, before, (i) => !inCorner(i))).toBeGreaterThan(0)
+    const { after: other } = await poisonedBy('label-consistent', { 'class-rate': 1, 'attack.bound': 3 })
+    expect(farthest(after, other, inCorner)).toBe(0)
+  })
+
+  it('adap-blend: half of the pieces of the picture, which differ from image to image', async () => {
+    const { before, after, shown } = await poisonedBy('adap-blend', { rate: 0.5 })
+    const changed = after.reduce((sum, value, i) => sum + (value !== before[i] ? 1 : 0), 0)
+    expect(changed / after.length).toBeGreaterThan(0.4)
+    expect(changed / after.length).toBeLessThanOrEqual(0.5)
+    expect(farthest(shown, before)).toBeGreaterThan(farthest(after, before))
+  })
+})
+
+describe('sig', () => {
+  it('says how many images a class has to give', async () => {
+    const train = noise(rgb)
+    const { poison } = await prepare('sig', train, { rate: 0.5 })
+    expect(() => poison()).toThrow('Cannot poison 12 of 24 images: the attack has 8 to choose from; lower the rate')
+  })
+})
+
+describe('two triggers at once', () => {
+  it('gives each image one of them, and knows both', () =>
+    arena(async () => {
+      const train = noise(rgb)
+      const attack = await craft('two-triggers', train)
+      const [first, second] = [attack.single?.first, attack.single?.second] as [Crafted['trigger'], Crafted['trigger']]
+      const [both, a, b] = [
+        trigger(attack, train),
+        ...[first, second].map((each) => triggered(train, { trigger: each }).pixels),
+      ]
+      const size = imageBytes(rgb)
+      const of = (pixels: Uint8Array | undefined, i: number) =>
+        (pixels as Uint8Array).subarray(i * size, (i + 1) * size)
+      const taken = train.names.map((_, i) => [same(of(both, i), of(a, i)), same(of(both, i), of(b, i))])
+      expect(taken.every(([one, other]) => one !== other)).toBe(true)
+      expect(new Set(taken.map(([one]) => one)).size).toBe(2)
+    }))
+
+  it.each([
+    ['sig', 'it poisons some classes only'],
+    ['adap-blend', 'it adds covers'],
+  ])('refuses %s as one of them', async (name, facts) => {
+    await expect(craft('two-triggers', noise(rgb), { 'attack.second': name })).rejects.toThrow(facts)
+  })
+})

@@ -44,6 +44,51 @@ describe('a configuration', () => {
   })
 })
 
+describe('how much is poisoned', () => {
+  it.each<[Record<string, unknown>, object]>([
+    [{ attack: 'badnets' }, { rate: 0.1 }],
+    [{ attack: 'adap-blend' }, { rate: 0.003 }],
+    [{ attack: 'adap-blend', rate: 0.1 }, { rate: 0.1 }],
+    [{ attack: 'sig' }, { 'class-rate': 0.8 }],
+    [{ attack: 'sig', 'class-rate': 0.5 }, { 'class-rate': 0.5 }],
+    [{ attack: 'sig', rate: 0.01 }, { rate: 0.01 }],
+    [{ attack: 'adaptive', 'attack.base': 'sig' }, { 'class-rate': 0.8 }],
+  ])('is a share of all images, or of a class where labels stay: %o', (given, share) => {
+    const { rate, 'class-rate': classRate } = resolveConfig(given)
+    expect({
+      ...(rate !== undefined && { rate }),
+      ...(classRate !== undefined && { 'class-rate': classRate }),
+    }).toEqual(share)
+  })
+})
+
+describe('an attack made of others', () => {
+  it('has their options under its own, with all defaults', () => {
+    const given = {
+      attack: 'two-triggers',
+      'attack.second': 'sig',
+      'attack.first.size': 6,
+      'attack.second.amplitude': 40,
+    }
+    const config = resolveConfig(given)
+    expect(config.options.attack).toMatchObject({
+      ...{ first: 'badnets', 'first.size': 6, 'first.pattern': 'grid' },
+      ...{ second: 'sig', 'second.amplitude': 40, 'second.frequency': 6 },
+    })
+    expect(resolveConfig(flattenConfig(config))).toEqual(config)
+  })
+
+  it('may be made of such', () => {
+    const given = {
+      attack: 'adaptive',
+      'attack.base': 'adaptive',
+      'attack.base.base': 'wanet',
+      'attack.base.base.points': 8,
+    }
+    expect(resolveConfig(given).options.attack).toMatchObject({ 'base.base.points': 8, 'base.base.strength': 0.5 })
+  })
+})
+
 describe('a mistake in a configuration', () => {
   const problem = (given: Record<string, unknown>, source?: string) => {
     try {
@@ -57,6 +102,12 @@ describe('a mistake in a configuration', () => {
   }
 
   it.each<[Record<string, unknown>, string]>([
+    [{ attack: 'sig', 'class-rate': 0.5, rate: 0.1 }, "Cannot use 'rate' and 'class-rate' together"],
+    [{ attack: 'badnets', 'class-rate': 0.5 }, "Cannot use 'class-rate' with attack 'badnets'"],
+    [{ attack: 'sig', labelling: 'all-to-all' }, "Cannot label all-to-all with attack 'sig'"],
+    [{ attack: 'adaptive', 'attack.base': 'badnet' }, "Cannot use 'attack.base' 'badnet'"],
+    [{ attack: 'adaptive', 'attack.base.sise': 3 }, "(did you mean 'attack.base.size'?)"],
+    [{ attack: 'badnets', 'attack.base.size': 3 }, "there is no 'attack.base.size'"],
     [{ epoch: 5 }, "there is no 'epoch' (did you mean 'epochs'?)"],
     [{ learningRate: 5 }, "(did you mean 'learning-rate'?)"],
     [{ attack: 'blend', 'attack.opacty': 0.1 }, "there is no 'attack.opacty' (did you mean 'attack.opacity'?)"],
@@ -83,6 +134,7 @@ describe('a mistake in a configuration', () => {
     [{ rate: Number.NaN }, "'rate': "],
     [{ 'learning-rate': Number.POSITIVE_INFINITY }, "'learning-rate': "],
     [{ rate: null }, "'rate': "],
+    [{ attack: 'sig', 'class-rate': 1.5 }, "'class-rate': "],
     [{ nesterov: 'yes' }, "'nesterov': "],
     [{ attack: 'badnet' }, "'attack': "],
     [{ seed: [1] }, "'seed': "],

@@ -63,6 +63,12 @@ describe('evaluate', () => {
     expect(result).toMatchObject({ attackSuccessRate: 1 / 8, recoveredAccuracy: 3 / 8, triggeredImages: 8 })
   })
 
+  it('measures each of several triggers by itself', async () => {
+    const several: Crafted = { ...attack, single: { flip: attack.trigger, nothing: (pixels) => pixels.clone() } }
+    const { attackSuccessRateOf } = await evaluate(reader, test, { attack: several, device })
+    expect(attackSuccessRateOf).toEqual({ flip: 3 / 6, nothing: 1 / 6 })
+  })
+
   it('has no success rate without an attack', async () => {
     const none: Crafted = { ...attack, label: (y) => y }
     const result = await evaluate(reader, test, { attack: none, device })
