@@ -26,11 +26,18 @@ static napi_value setThreads(napi_env env, napi_callback_info info) {
 
 static napi_value threads(napi_env env, napi_callback_info) { return toNumber(env, at::get_num_threads()); }
 
+// What multiplies matrices, and for which processor: OpenBLAS chooses by itself or by a variable, and roundings follow.
+static std::string blas() {
+  auto* config = reinterpret_cast<const char* (*)()>(dlsym(RTLD_DEFAULT, "openblas_get_config"));
+  return config ? config() : "unknown";
+}
+
 static napi_value versions(napi_env env, napi_callback_info) {
   napi_value result;
   napi_create_object(env, &result);
   napi_set_named_property(env, result, "libtorch", toText(env, TORCH_VERSION));
   napi_set_named_property(env, result, "build", toText(env, at::show_config()));
+  napi_set_named_property(env, result, "blas", toText(env, blas()));
   return result;
 }
 

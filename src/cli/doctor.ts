@@ -22,8 +22,13 @@ export const doctorCommand = new Command('doctor')
       print({ ...facts, problem: machine.error }, json)
       throw new UserError('usage', 'Cannot compute on this machine, for the reason above')
     }
-    const { libtorchBuild, libtorch: loaded, gpus, ...rest } = machine
+    const { libtorchBuild, libtorch: loaded, gpus, variables, ...rest } = machine
     Object.assign(facts, { libtorchLoaded: loaded, ...rest, gpus: gpus.join(', ') || 'none' })
+    facts.variables = json
+      ? variables
+      : Object.entries(variables)
+          .map((each) => each.join('='))
+          .join(' ') || 'none'
     if (!('error' in libtorch) && libtorch.version !== loaded) {
       facts.remark = "the libtorch found is not the one loaded: 'make setup' builds the addon for it"
     }

@@ -104,12 +104,12 @@ export async function craftAttack(config: Config, train: ImageSet, atelier: Atel
   /** What determines the result of a training in a workshop, besides the attack's own options. */
   function whatLearningDependsOn() {
     const { threads, precision, device } = atelier.compute
-    const { libtorch, processor, deconfound } = describeEnvironment(atelier.compute)
+    const { libtorch, processor, kernels, blas, deconfound } = describeEnvironment(atelier.compute)
     const { seed, model, batch, schedule, momentum, nesterov, padding, flip, cutout } = config
     return [
       ...[train.hash, seed, model, config.options.model, batch, config['learning-rate'], schedule, momentum],
       ...[config['weight-decay'], nesterov, padding, flip, cutout],
-      ...[threads, precision, device, libtorch, processor, deconfound],
+      ...[threads, precision, device, libtorch, processor, kernels, blas, deconfound],
     ]
   }
 

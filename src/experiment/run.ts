@@ -137,7 +137,9 @@ export function rememberEnvironment(
   if (before.trainHash !== now.trainHash || before.testHash !== now.testHash) {
     throw new UserError('data', `Cannot resume '${folder.path}': its data has changed since it began; start a new run`)
   }
-  const changed = (['libtorch', 'processor', 'deconfound'] as const).filter((name) => before[name] !== now[name])
+  const changed = (['libtorch', 'processor', 'kernels', 'blas', 'deconfound'] as const).filter(
+    (name) => before[name] !== now[name],
+  )
   if (changed.length > 0) say(`resumed with another ${changed.join(', ')}: the result may differ in rounding`)
   folder.writeJson('resumed.json', now)
   return before

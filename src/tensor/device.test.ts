@@ -97,7 +97,7 @@ describe('describeMachine', () => {
     expect(machine.libtorch).toMatch(/^\d+\.\d+\.\d+/)
     expect(machine.node).toBe(process.version)
     expect(machine.gpus.length).toBe(gpus)
-    expect(machine.processor).not.toBe('')
+    for (const each of [machine.processor, machine.kernels, machine.blas]) expect(each).not.toBe('')
   })
 })
 

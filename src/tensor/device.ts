@@ -67,7 +67,19 @@ export function describeMachine() {
     gpus,
     libtorch: native().versions().libtorch,
     libtorchBuild: native().versions().build,
+    ...{ kernels: kernels(), blas: native().versions().blas, variables: numericVariables() },
     node: process.version,
     bf16: hasFastBf16('cpu'),
   }
+}
+
+/** The instructions that libtorch's own operators were chosen for. */
+function kernels(): string {
+  return /CPU capability usage: (\w+)/.exec(native().versions().build)?.[1] ?? 'unknown'
+}
+
+/** Variables of the environment that change which kernels the libraries below choose, and so their roundings. */
+function numericVariables(): Record<string, string> {
+  const named = Object.entries(process.env).filter(([name]) => /^(OPENBLAS|MKL|ATEN|ONEDNN|DNNL|OMP|KMP)_/.test(name))
+  return Object.fromEntries(named.sort()) as Record<string, string>
 }

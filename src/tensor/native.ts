@@ -33,7 +33,7 @@ export interface Native {
   setGradMode(enabled: boolean): boolean
   setThreads(count: number): void
   threads(): number
-  versions(): { libtorch: string; build: string }
+  versions(): { libtorch: string; build: string; blas: string }
   cudaDevices(): number
   cudaDevice(index: number): { name: string; memory: number; computeCapability: number } | null
   synchronize(): void
