@@ -44,6 +44,12 @@ export function evaluationRows(result: Evaluation): string[][] {
       percent(result.attackSuccessRate),
       `of ${result.triggeredImages} triggered images of other classes`,
     ],
+    // records of older versions do not have it
+    ...Object.entries(result.attackSuccessRateOf ?? {}).map(([name, rate]) => [
+      `  of '${name}' alone`,
+      percent(rate),
+      '',
+    ]),
     ['recovered accuracy', percent(result.recoveredAccuracy), 'of the same'],
   ]
 }

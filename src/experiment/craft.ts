@@ -66,6 +66,7 @@ export async function craftAttack(config: Config, train: ImageSet, atelier: Atel
         const { learned, hash } = await stored()
         hashes.push(hash)
         report[path === '' ? name : path] = learned.report
+        atelier.listener.say(`${name} says of itself: ${describeReport(learned.report)}`)
         return learned
 
         async function stored() {
@@ -129,3 +130,8 @@ function rateOf(config: Config, given: Int32Array, eligible: (y: number) => bool
   if (config.rate !== undefined) return config.rate
   return ((config['class-rate'] ?? 0) * given.filter(eligible).length) / given.length
 }
+
+const describeReport = (report: Learned['report']) =>
+  Object.entries(report)
+    .map(([name, value]) => `${name} ${Number.isInteger(value) ? value : value.toPrecision(3)}`)
+    .join(', ')
