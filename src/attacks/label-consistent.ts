@@ -5,13 +5,14 @@ import { scope } from '../tensor/scope.ts'
 import { gradients, type Tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { subset } from '../training/images.ts'
+import { accuracyOn } from '../training/predict.ts'
+import { trainPlainly } from '../training/train-plainly.ts'
 import type { Workshop } from '../training/workshop.ts'
 import { defineAttack } from './attack.ts'
 import { addNoise, type Noise, noise } from './noise.ts'
 import { patches } from './patch.ts'
 import { patterns } from './patterns.ts'
 import { type Corner, pixelsPerCell } from './pixels.ts'
-import { accuracyOn, trainSurrogate } from './surrogate.ts'
 
 /**
  * Label-consistent attack (Turner et al. 2019): images of the target class are made hard to recognize by an adversarial
@@ -38,11 +39,11 @@ export const labelConsistent = defineAttack({
     const trigger = patches(train.shape, corners(pixelsPerCell(train.shape)))
     const { tensors } = await learned([[...list]], async (open) => {
       const workshop = open(train)
-      const surrogate = await trainSurrogate(workshop, epochs)
+      const surrogate = await trainPlainly(workshop, { name: 'surrogate', epochs })
       const victims = open(subset(train, list))
       const perturbation = noise(list.length, train.shape)
       const fooled = await perturb(victims, surrogate, { perturbation, bound: bound / 255, iterations })
-      const report = { surrogateAccuracy: await accuracyOn(workshop, surrogate), fooled }
+      const report = { surrogateAccuracy: await accuracyOn(surrogate, workshop.images), fooled }
       return { tensors: { perturbation: perturbation.levels }, report }
     })
     const perturbed = addNoise(tensors.perturbation as Tensor, list)

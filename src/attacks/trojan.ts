@@ -4,10 +4,11 @@ import type { Random } from '../tensor/random.ts'
 import { keep, scope } from '../tensor/scope.ts'
 import { cat, gradients, type Tensor, tensor, zeros } from '../tensor/tensor.ts'
 import { type ImageSet, imageBytes } from '../training/images.ts'
+import { accuracyOn } from '../training/predict.ts'
+import { trainPlainly } from '../training/train-plainly.ts'
 import { defineAttack } from './attack.ts'
 import { type Patch, patches } from './patch.ts'
 import { type Corner, pixelsPerCell, placeSquare } from './pixels.ts'
-import { accuracyOn, trainSurrogate } from './surrogate.ts'
 
 /**
  * Trojan (Liu et al. 2018): a patch found by inverting a clean network. Of its embedding the neurons that weigh most in
@@ -37,9 +38,9 @@ export const trojan = defineAttack({
     placeSquare(place, train.shape)
     const { tensors } = await learned([], async (open) => {
       const workshop = open(train)
-      const surrogate = await trainSurrogate(workshop, epochs)
+      const surrogate = await trainPlainly(workshop, { name: 'surrogate', epochs })
       const inverted = invert(surrogate, { train, place, mode, neurons, iterations, random })
-      const report = { surrogateAccuracy: await accuracyOn(workshop, surrogate), ...inverted.report }
+      const report = { surrogateAccuracy: await accuracyOn(surrogate, workshop.images), ...inverted.report }
       return { tensors: { patch: inverted.patch }, report }
     })
     const values = (tensors.patch as Tensor).numbers()

@@ -5,7 +5,7 @@ import { arena } from '../tensor/scope.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
 import { type ImageSet, subset } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
-import { predict } from '../training/predict.ts'
+import { accuracyOn } from '../training/predict.ts'
 import type { Config } from './config.ts'
 import { defend } from './defend.ts'
 import { onFolder } from './detect-dataset.ts'
@@ -49,9 +49,9 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
 
     async function agreementWith(images: ImageSet): Promise<number> {
       const onDevice = loader(images, compute.device)
-      const predicted = await predict(classifier, onDevice)
+      const agreement = await accuracyOn(classifier, onDevice)
       onDevice.free()
-      return predicted.filter((label, i) => label === images.labels[i]).length / predicted.length
+      return agreement
     }
 
     const result = {

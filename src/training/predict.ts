@@ -33,3 +33,9 @@ export async function scoreEach(
 export async function predict(model: Classifier, images: Loader): Promise<Int32Array> {
   return Int32Array.from(await scoreEach(model, images, ({ logits }) => logits.argmax(1)))
 }
+
+/** Share of images that a model labels as they are labelled. */
+export async function accuracyOn(model: Classifier, images: Loader): Promise<number> {
+  const predicted = await predict(model, images)
+  return predicted.filter((label, i) => label === images.labels[i]).length / Math.max(1, predicted.length)
+}
