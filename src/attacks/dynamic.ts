@@ -4,6 +4,7 @@ import type { Classifier } from '../nn/classifier.ts'
 import { accuracy, crossEntropy } from '../nn/losses.ts'
 import { type Module, moveTo, stateOf } from '../nn/module.ts'
 import { stepTogether } from '../nn/optimizer.ts'
+import { cosine } from '../nn/schedule.ts'
 import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import { cat, noGrad, type Tensor, tensor, zeros } from '../tensor/tensor.ts'
@@ -19,7 +20,7 @@ import { toBytes } from './pixels.ts'
  * then G together with a classifier of the attacker's. Both are then frozen and poison a fixed list of images.
  *
  * Gradients of G are cleared at every step, which the authors' published code omits. The classifier follows the run's
- * schedule, so that a few epochs suffice; the authors train it at 0.01 for hundreds.
+ * schedule and G's rate falls as a cosine, so that a short training settles; the authors train at 0.01 for hundreds of epochs.
  *
  * | paper | here |
  * |---|---|
@@ -32,7 +33,7 @@ export const dynamic = defineAttack({
   paper: 'https://arxiv.org/abs/2010.08138',
   labels: 'dirty',
   options: z.object({
-    epochs: z.int().min(1).default(8).describe('of training the generator with a classifier'),
+    epochs: z.int().min(1).default(12).describe('of training the generator with a classifier'),
     maskEpochs: z.int().min(1).default(3).describe('of training the mask network'),
     maskImages: z.int().min(0).default(10_000).describe('so many images train the mask network; 0: all'),
     share: z
@@ -128,6 +129,7 @@ async function trainPattern(
   const optimizer = sgd(classifier.parameters, { momentum: 0.9, weightDecay: 5e-4 })
   const patternOptimizer = adam(pattern.parameters, adamOptions)
   const state = { classifier: stateOf(classifier), optimizer, pattern: stateOf(pattern), patternOptimizer }
+  const patternSchedule = cosine(rate)
   const augmentation = { ...recipe.augmentation, cutout: 0 }
   for await (const { images, labels, step, steps, report } of stage('pattern', {
     ...recipe,
@@ -140,8 +142,11 @@ async function trainPattern(
       const n = Math.min(Math.max(1, Math.round(share * count)), Math.floor(count / 3))
       if (n === 0) return
       const [own, crossed, other] = [0, 1, 2].map((k) => images.narrow(0, k * n, n)) as [Tensor, Tensor, Tensor]
-      const [p, q] = [pattern.forward(own, 'train'), pattern.forward(other, 'train')]
-      const [m, k] = noGrad(() => [own, other].map((x) => threshold(mask.forward(x, 'eval')))) as [Tensor, Tensor]
+      const both = cat([own, other]) // one pass of G for its own images and for those whose triggers are crossed
+      const patterns = pattern.forward(both, 'train')
+      const masks = noGrad(() => threshold(mask.forward(both, 'eval')))
+      const [p, q] = [patterns.narrow(0, 0, n), patterns.narrow(0, n, n)]
+      const [m, k] = [masks.narrow(0, 0, n), masks.narrow(0, n, n)]
       const triggered = own.add(p.sub(own).mul(m)) // x + (p − x)·m
       const crossTriggered = crossed.add(q.sub(crossed).mul(k))
       const seen = cat([triggered, crossTriggered, images.narrow(0, 2 * n, count - 2 * n)])
@@ -152,9 +157,15 @@ async function trainPattern(
       const loss = crossEntropy(logits, given).add(sameness(own, other, p, q))
       const value = stepTogether(loss, [
         [optimizer, recipe.schedule(step, steps)],
-        [patternOptimizer, rate],
+        [patternOptimizer, patternSchedule(step, steps)],
       ])
-      report({ loss: value, accuracy: accuracy(logits, given), success: accuracy(logits.narrow(0, 0, n), wanted) })
+      report({
+        ...{ loss: value, accuracy: accuracy(logits, given) },
+        ...{
+          success: accuracy(logits.narrow(0, 0, n), wanted),
+          crossed: accuracy(logits.narrow(0, n, n), labels.narrow(0, n, n)),
+        },
+      })
     })
   }
   return classifier
