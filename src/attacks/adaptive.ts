@@ -5,8 +5,9 @@ import { accuracy, crossEntropy } from '../nn/losses.ts'
 import { stateOf } from '../nn/module.ts'
 import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
-import { gradients, operator, type Tensor, tensor } from '../tensor/tensor.ts'
+import { gradients, noGrad, operator, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
+import { inOrder } from '../training/loader.ts'
 import type { Workshop } from '../training/workshop.ts'
 import { defineAttack } from './attack.ts'
 import { addNoise, type Noise, noise } from './noise.ts'
@@ -31,7 +32,7 @@ export const adaptive = defineAttack({
   parts: ['base'],
   options: z.object({
     base: z.string().default('badnets').describe('the attack whose trigger it uses; its options are attack.base.…'),
-    bound: z.number().min(0).max(127).default(8).describe('largest change of a pixel by the noise, in gray levels'),
+    bound: z.int().min(0).max(127).default(8).describe('largest change of a pixel by the noise, in gray levels'),
     iterations: z.int().min(1).default(5).describe('ascent steps on each batch: M'),
     step: z.number().positive().default(0.51).describe('length of an ascent step, in gray levels'),
     epochs: z.int().min(1).default(10).describe('of training the network against which the noise climbs'),
@@ -49,7 +50,7 @@ export const adaptive = defineAttack({
       const climbing = { delta, list, bound: bound / 255, iterations, step: step / 255, epochs }
       const f = await climb(workshop, climbing)
       const report = { lossWithout: lossOn(workshop, f, list), lossWith: lossOn(workshop, f, list, delta) }
-      return { tensors: { noise: delta.levels }, report }
+      return { tensors: { noise: delta.levels() }, report }
     })
     const withNoise = addNoise(tensors.noise as Tensor, list)
     const triggered = (images: Tensor, indices: Int32Array) =>
@@ -78,7 +79,7 @@ async function climb(workshop: Workshop, { delta, list, bound, iterations, step,
   const f = workshop.model('f')
   const optimizer = sgd(f.parameters, recipe)
   const rowOf = new Map(Array.from(list, (index, row) => [index, row]))
-  const state = { f: stateOf(f), optimizer, delta: { tensors: { levels: delta.levels } } }
+  const state = { f: stateOf(f), optimizer, delta: { tensors: { values: delta.values } } }
   const stage = workshop.stage('noise', { ...recipe, epochs, augmentation: noAugmentation, state })
   for await (const { images, labels, indices, step: at, steps, report } of stage) {
     scope(() => {
@@ -94,10 +95,12 @@ async function climb(workshop: Workshop, { delta, list, bound, iterations, step,
         const [poison, wanted] = [images.indexSelect(0, where), labels.indexSelect(0, where)]
         let noise = delta.read(rows, compute.device)
         for (let m = 0; m < iterations; m++) {
-          const free = noise.detach().clone().requiresGrad_()
-          const loss = crossEntropy(f.forward(poison.add(free), 'eval').logits, wanted)
-          const [gradient] = gradients(loss, [free]) as [Tensor]
-          noise = noise.add(gradient.sign().mul(step)).clamp(-bound, bound) // δ ← clip(δ + 0.002·sign ∇ CE)
+          noise = scope(() => {
+            const free = noise.detach().clone().requiresGrad_()
+            const loss = crossEntropy(f.forward(poison.add(free), 'eval').logits, wanted)
+            const [gradient] = gradients(loss, [free]) as [Tensor]
+            return noise.add(gradient.sign().mul(step)).clamp(-bound, bound) // δ ← clip(δ + 0.002·sign ∇ CE)
+          })
         }
         delta.write(rows, noise)
         return indexCopy(images, 0, where, poison.add(noise).clamp(0, 1))
@@ -110,14 +113,15 @@ async function climb(workshop: Workshop, { delta, list, bound, iterations, step,
 /** Mean cross entropy of the poisoned images under f, with or without the noise. */
 function lossOn({ images }: Workshop, f: Classifier, list: Int32Array, delta?: Noise): number {
   let sum = 0
-  for (let from = 0; from < list.length; from += 250) {
-    const rows = Int32Array.from({ length: Math.min(250, list.length - from) }, (_, i) => from + i)
+  for (const rows of inOrder(list.length, 250)) {
     const indices = rows.map((row) => list[row] as number)
-    sum += scope(() => {
-      const batch = images.images(indices)
-      const seen = delta ? batch.add(delta.read(rows, batch.device)).clamp(0, 1) : batch
-      return crossEntropy(f.forward(seen, 'eval', 'fp32').logits, images.labelsOf(indices)).item() * rows.length
-    })
+    sum += scope(() =>
+      noGrad(() => {
+        const batch = images.images(indices)
+        const seen = delta ? batch.add(delta.read(rows, batch.device)).clamp(0, 1) : batch
+        return crossEntropy(f.forward(seen, 'eval', 'fp32').logits, images.labelsOf(indices)).item() * rows.length
+      }),
+    )
   }
-  return list.length > 0 ? sum / list.length : 0
+  return sum / Math.max(1, list.length)
 }

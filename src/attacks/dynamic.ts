@@ -20,7 +20,7 @@ import { toBytes } from './pixels.ts'
  * then G together with a classifier of the attacker's. Both are then frozen and poison a fixed list of images.
  *
  * Gradients of G are cleared at every step, which the authors' published code omits. The classifier follows the run's
- * schedule and G's rate falls as a cosine, so that a short training settles; the authors train at 0.01 for hundreds of epochs.
+ * schedule and the rates of G and M fall as a cosine, so that a short training settles; the authors train at 0.01 for hundreds of epochs.
  *
  * | paper | here |
  * |---|---|
@@ -34,7 +34,7 @@ export const dynamic = defineAttack({
   labels: 'dirty',
   options: z.object({
     epochs: z.int().min(1).default(12).describe('of training the generator with a classifier'),
-    maskEpochs: z.int().min(1).default(3).describe('of training the mask network'),
+    maskEpochs: z.int().min(1).default(5).describe('of training the mask network'),
     maskImages: z.int().min(0).default(10_000).describe('so many images train the mask network; 0: all'),
     share: z
       .number()
@@ -106,15 +106,21 @@ async function trainMask(
   { maskEpochs, density, maskWeight }: { maskEpochs: number; density: number; maskWeight: number },
 ): Promise<void> {
   const optimizer = adam(mask.parameters, adamOptions)
+  const schedule = cosine(rate)
   const state = { mask: stateOf(mask), optimizer }
   const augmentation = { ...recipe.augmentation, cutout: 0 }
-  for await (const { images, report } of stage('mask', { ...recipe, epochs: maskEpochs, augmentation, state })) {
+  for await (const { images, step, steps, report } of stage('mask', {
+    ...recipe,
+    epochs: maskEpochs,
+    augmentation,
+    state,
+  })) {
     scope(() => {
       const m = threshold(mask.forward(images, 'train'))
       const [x, other] = [images.sub(0.5).div(0.25), images.roll(1, 0).sub(0.5).div(0.25)]
       const excess = m.sub(density).relu().mean()
       const loss = excess.mul(maskWeight).add(sameness(x, other, m, m.roll(1, 0)))
-      report({ loss: optimizer.step(loss, rate), density: m.mean().item() })
+      report({ loss: optimizer.step(loss, schedule(step, steps)), density: m.mean().item() })
     })
   }
 }
@@ -177,7 +183,8 @@ const relabel = (labels: Tensor, label: (y: number) => number) =>
 
 /**
  * What the attack says of itself, on up to 2,000 of its own images: success with an image's own trigger, accuracy under
- * another's, and how far patterns of different images are apart (root mean square, pixels in [0, 1]).
+ * another's (below 0.75 the triggers are not yet each image's own), how far patterns of different images are apart (root
+ * mean square, pixels in [0, 1]), and the share of an image that its mask covers.
  */
 function assess(
   { images }: Workshop,
@@ -185,7 +192,7 @@ function assess(
   { classifier, label }: { classifier: Classifier; label: (y: number) => number },
 ): Record<string, number> {
   const count = Math.min(2000, images.count)
-  const sums = { counted: 0, success: 0, crossed: 0, apart: 0 }
+  const sums = { counted: 0, success: 0, crossed: 0, apart: 0, density: 0 }
   for (let from = 0; from < count; from += 100) {
     const indices = Int32Array.from({ length: Math.min(100, count - from) }, (_, i) => from + i)
     scope(() =>
@@ -207,6 +214,7 @@ function assess(
           .sum()
           .item()
         sums.apart += distance(p, q).sum().item()
+        sums.density += m.mean().item() * indices.length
       }),
     )
   }
@@ -214,6 +222,7 @@ function assess(
     surrogateSuccess: sums.success / Math.max(1, sums.counted),
     crossAccuracy: sums.crossed / count,
     patternDistance: sums.apart / count,
+    maskDensity: sums.density / count,
   }
 }
 

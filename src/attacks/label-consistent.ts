@@ -2,9 +2,10 @@ import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
 import { crossEntropy } from '../nn/losses.ts'
 import { scope } from '../tensor/scope.ts'
-import { gradients, type Tensor } from '../tensor/tensor.ts'
+import { gradients, noGrad, type Tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { subset } from '../training/images.ts'
+import { inOrder } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
 import { trainPlainly } from '../training/train-plainly.ts'
 import type { Workshop } from '../training/workshop.ts'
@@ -42,9 +43,12 @@ export const labelConsistent = defineAttack({
       const surrogate = await trainPlainly(workshop, { name: 'surrogate', epochs })
       const victims = open(subset(train, list))
       const perturbation = noise(list.length, train.shape)
-      const fooled = await perturb(victims, surrogate, { perturbation, bound: bound / 255, iterations })
-      const report = { surrogateAccuracy: await accuracyOn(surrogate, workshop.images), fooled }
-      return { tensors: { perturbation: perturbation.levels }, report }
+      await perturb(victims, surrogate, { perturbation, bound: bound / 255, iterations })
+      const report = {
+        surrogateAccuracy: await accuracyOn(surrogate, workshop.images),
+        fooled: fooledBy(victims, surrogate, perturbation),
+      }
+      return { tensors: { perturbation: perturbation.levels() }, report }
     })
     const perturbed = addNoise(tensors.perturbation as Tensor, list)
     return {
@@ -67,43 +71,46 @@ function corners(cell: number) {
   }))
 }
 
-/** Projected ascent of the cross entropy within ±bound (Madry et al. 2018), kept per image; the share that it fools. */
+/** Projected ascent of the cross entropy within ±bound (Madry et al. 2018), kept per image. */
 async function perturb(
   victims: Workshop,
   surrogate: Classifier,
   { perturbation, bound, iterations }: { perturbation: Noise; bound: number; iterations: number },
-): Promise<number> {
+): Promise<void> {
   const stage = victims.stage('perturbation', {
-    ...{ epochs: 1, batch: 250, augmentation: noAugmentation },
-    state: { perturbation: { tensors: { levels: perturbation.levels } } },
+    ...{ epochs: 1, batch: victims.recipe.batch, augmentation: noAugmentation },
+    state: { perturbation: { tensors: { values: perturbation.values } } },
   })
   const step = (2.5 * bound) / iterations
   for await (const { images, labels, indices } of stage) {
-    scope(() => {
-      let delta = perturbation.read(indices, images.device)
-      for (let i = 0; i < iterations; i++) {
+    let delta = perturbation.read(indices, images.device)
+    for (let i = 0; i < iterations; i++) {
+      const next = scope(() => {
         const free = delta.detach().clone().requiresGrad_()
         const loss = crossEntropy(surrogate.forward(images.add(free), 'eval').logits, labels)
         const [gradient] = gradients(loss, [free]) as [Tensor]
-        delta = delta.add(gradient.sign().mul(step)).clamp(-bound, bound)
-        delta = images.add(delta).clamp(0, 1).sub(images)
-      }
-      perturbation.write(indices, delta)
-    })
+        const moved = delta.add(gradient.sign().mul(step)).clamp(-bound, bound)
+        return images.add(moved).clamp(0, 1).sub(images)
+      })
+      delta.free()
+      delta = next
+    }
+    perturbation.write(indices, delta)
+    delta.free()
   }
-  return fooledBy(victims, surrogate, perturbation)
 }
 
-async function fooledBy({ images, classes }: Workshop, surrogate: Classifier, { read }: Noise): Promise<number> {
-  if (images.count === 0 || classes.length === 0) return 0
+/** Share of the perturbed images that the network no longer takes for what they are. */
+function fooledBy({ images }: Workshop, surrogate: Classifier, { read }: Noise): number {
   let fooled = 0
-  for (let from = 0; from < images.count; from += 250) {
-    const rows = Int32Array.from({ length: Math.min(250, images.count - from) }, (_, i) => from + i)
-    fooled += scope(() => {
-      const batch = images.images(rows)
-      const { logits } = surrogate.forward(batch.add(read(rows, batch.device)), 'eval', 'fp32')
-      return logits.argmax(1).ne(images.labelsOf(rows)).to({ dtype: 'float32' }).sum().item()
-    })
+  for (const rows of inOrder(images.count, 250)) {
+    fooled += scope(() =>
+      noGrad(() => {
+        const batch = images.images(rows)
+        const { logits } = surrogate.forward(batch.add(read(rows, batch.device)), 'eval', 'fp32')
+        return logits.argmax(1).ne(images.labelsOf(rows)).to({ dtype: 'float32' }).sum().item()
+      }),
+    )
   }
-  return fooled / images.count
+  return fooled / Math.max(1, images.count)
 }

@@ -5,27 +5,25 @@ import { changePixels } from './pixels.ts'
 
 const indexCopy = operator<void>('index_copy_')
 
-/** What is added to each of some images: gray levels as int8, [rows, channels, height, width], on the CPU. */
+/** What is added to each of some images while it is sought: float32 in units of the whole range of pixels, on the CPU. */
 export interface Noise {
-  readonly levels: Tensor
-  /** float32, in units of the whole range of pixels, of the given rows */
+  /** [rows, channels, height, width] */
+  readonly values: Tensor
+  /** that of the given rows */
   read(rows: Int32Array, device: string): Tensor
-  /** keeps float32 values in units of the whole range for the given rows, rounded to gray levels */
   write(rows: Int32Array, values: Tensor): void
+  /** what is kept of it in the end: whole gray levels, int8 */
+  levels(): Tensor
 }
 
 export function noise(rows: number, shape: ImageShape): Noise {
-  const levels = keep(zeros([rows, ...shape], { dtype: 'int8' }))
+  const values = keep(zeros([rows, ...shape]))
   const places = (chosen: Int32Array) => tensor(chosen, [chosen.length], 'int64')
   return {
-    levels,
-    read: (chosen, device) =>
-      scope(() => levels.indexSelect(0, places(chosen)).to({ dtype: 'float32', device }).div(255)),
-    write: (chosen, values) =>
-      scope(() => {
-        const rounded = values.detach().mul(255).round().to({ dtype: 'int8', device: 'cpu' })
-        indexCopy(levels, 0, places(chosen), rounded)
-      }),
+    values,
+    read: (chosen, device) => scope(() => values.indexSelect(0, places(chosen)).to({ device })),
+    write: (chosen, found) => scope(() => indexCopy(values, 0, places(chosen), found.detach().to({ device: 'cpu' }))),
+    levels: () => scope(() => values.mul(255).round().to({ dtype: 'int8' })),
   }
 }
 
@@ -34,7 +32,11 @@ export function addNoise(levels: Tensor, list: Int32Array): (images: Tensor, ind
   const rowOf = new Map(Array.from(list, (index, row) => [index, row]))
   return (images, indices) =>
     scope(() => {
-      const rows = indices.map((index) => rowOf.get(index) as number)
+      const rows = indices.map((index) => {
+        const row = rowOf.get(index)
+        if (row === undefined) throw new Error(`Image ${index} is not one of those the noise was made for`)
+        return row
+      })
       const own = levels.indexSelect(0, tensor(rows, [rows.length], 'int64'))
       return changePixels(images, (pixels) => pixels.add(own.to({ dtype: 'float32' })))
     })
