@@ -51,7 +51,7 @@ const marks: number[] = []
 await arena(() =>
   defend(resolveConfig({ epochs: warmUp + 10, defense: 'none' }), train, {
     ...{ compute, random: new Random(1), checkpoints: noCheckpoints, interrupted: () => false },
-    ...{ onProgress: () => {}, onTrace: () => {}, onEpoch: () => void marks.push(anonymous()) },
+    ...{ onProgress: () => {}, onTrace: () => {}, say: () => {}, onEpoch: () => void marks.push(anonymous()) },
   }),
 )
 const warm = marks[warmUp - 1] as number

@@ -120,7 +120,7 @@ async function secondsPerStep(settings: Record<string, unknown>): Promise<number
   await arena(() =>
     defend(config, images, {
       ...{ compute, random: new Random(2), checkpoints: noCheckpoints, interrupted: () => false },
-      ...{ onProgress: () => {}, onTrace: () => {} },
+      ...{ onProgress: () => {}, onTrace: () => {}, say: () => {} },
       onEpoch({ stage, epoch, seconds: taken }) {
         if (stage === 'model' && epoch === 1) seconds = taken
       },

@@ -29,7 +29,7 @@ export const adaptive = defineAttack({
   title: 'Adaptive attack on CBD',
   paper: 'https://arxiv.org/abs/2303.06818',
   labels: 'base',
-  parts: ['base'],
+  parts: { base: ['dirty', 'clean'] },
   options: z.object({
     base: z.string().default('badnets').describe('the attack whose trigger it uses; its options are attack.base.…'),
     bound: z.int().min(0).max(127).default(8).describe('largest change of a pixel by the noise, in gray levels'),

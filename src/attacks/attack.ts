@@ -65,8 +65,11 @@ export interface AttackEntry<Schema extends z.ZodObject = z.ZodObject> {
   readonly labels: 'dirty' | 'clean' | 'none' | 'base'
   /** the poisoning rate unless told otherwise; 0.1 where absent */
   readonly rate?: number
-  /** options whose value is another attack's name; that one's options follow as `<option>.<its option>` */
-  readonly parts?: readonly string[]
+  /**
+   * options whose value is another attack's name, with the kinds of labels that one may have; its options follow as
+   * `<option>.<its option>`
+   */
+  readonly parts?: Readonly<Record<string, readonly ('dirty' | 'clean')[]>>
   readonly options: Schema
   craft(options: z.output<Schema>, view: AttackerView): Crafted | Promise<Crafted>
 }

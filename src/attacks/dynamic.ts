@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { UserError } from '../errors.ts'
 import { adam } from '../nn/adam.ts'
 import type { Classifier } from '../nn/classifier.ts'
 import { accuracy, crossEntropy } from '../nn/losses.ts'
@@ -47,6 +48,13 @@ export const dynamic = defineAttack({
   }),
   async craft(options, view) {
     const { train, random, compute, label } = view
+    const [, height, width] = train.shape
+    if (Math.min(height, width) < 16) {
+      throw new UserError(
+        'usage',
+        `Cannot draw triggers on images of ${height}×${width}: the generator needs 16 pixels; choose larger images`,
+      )
+    }
     const inputs = train.shape[0]
     const networks: Networks = {
       pattern: moveTo(generator(random.fork('pattern'), { inputs, outputs: inputs, compute }), compute.device),

@@ -11,10 +11,11 @@ export function splitBatch(
   change: (group: number, images: Tensor, positions: Int32Array) => Tensor,
 ): Tensor {
   const all = Int32Array.from({ length: images.size(0) }, (_, i) => i)
-  const groups = [...new Set(Array.from(all, groupOf))].sort((a, b) => a - b)
+  const membership = Array.from(all, groupOf)
+  const groups = [...new Set(membership)].sort((a, b) => a - b)
   return scope(() => {
     const changed = groups.map((group) => {
-      const positions = all.filter((i) => groupOf(i) === group)
+      const positions = all.filter((i) => membership[i] === group)
       return { positions, images: change(group, images.indexSelect(0, indices(positions)), positions) }
     })
     const order = new Int32Array(all.length)

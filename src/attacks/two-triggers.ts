@@ -13,20 +13,17 @@ export const twoTriggers = defineAttack({
   title: 'Two triggers at once',
   paper: 'https://arxiv.org/abs/1708.06733',
   labels: 'dirty',
-  parts: ['first', 'second'],
+  parts: { first: ['dirty'], second: ['dirty'] },
   options: z.object({
     first: z.string().default('badnets').describe('the first attack; its options are attack.first.…'),
     second: z.string().default('blend').describe('the second attack; its options are attack.second.…'),
   }),
   async craft({ first, second }, { random, train, label, part }) {
     const parts = [await part('first'), await part('second')] as const
-    parts.forEach(({ eligible, cover }, k) => {
-      if (!eligible && !cover) return
-      const facts = eligible ? 'it poisons some classes only' : 'it adds covers'
-      throw new UserError(
-        'usage',
-        `Cannot use '${[first, second][k]}' as one of two triggers: ${facts}; choose another`,
-      )
+    parts.forEach(({ cover }, k) => {
+      const name = [first, second][k]
+      if (cover)
+        throw new UserError('usage', `Cannot use '${name}' as one of two triggers: it adds covers; choose another`)
     })
     const each = (k: number) => parts[k] as (typeof parts)[number]
     return {

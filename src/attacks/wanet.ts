@@ -67,7 +67,7 @@ export function warp(images: Tensor, grid: Tensor): Tensor {
   return changePixels(images, (pixels) => gridSample(pixels, grid.expand(count, height, width, 2), 0, 0, true))
 }
 
-/** The grid, for each image with offsets of its own of up to a pixel's share per pixel: uniform in ±1 / size. */
+/** The grid, for each image with offsets of its own, uniform in ±1 / size: up to half a pixel. */
 function disturbed(
   grid: Tensor,
   indices: Int32Array,

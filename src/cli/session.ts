@@ -37,8 +37,10 @@ export async function inRun<T>(
   try {
     return await withListener((listener) => body(folder, listener))
   } catch (error) {
-    const begun = !folder.fresh || existsSync(folder.file('environment.json'))
-    const hopeless = error instanceof UserError && error.code === exitCode.diverged
+    const isUser = error instanceof UserError
+    const mistaken = isUser && error.code === exitCode.usage // the same settings would fail again
+    const begun = !folder.fresh || (existsSync(folder.file('environment.json')) && !mistaken)
+    const hopeless = isUser && [exitCode.diverged, exitCode.usage].some((code) => code === error.code)
     if (begun && !hopeless) process.stderr.write(`to go on: deconfound resume ${folder.path}\n`)
     if (!begun) rmSync(folder.path, { recursive: true })
     throw error

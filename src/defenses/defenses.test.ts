@@ -27,11 +27,18 @@ import { type DefenseName, defenses } from './index.ts'
 // The promises every defense keeps. A new entry is covered by being in the catalogue.
 
 /** Options that make a defense quick enough to be tried in a test. */
-const quick: Partial<Record<DefenseName, Record<string, unknown>>> = { cbd: { 'defense.confounder-epochs': 1 } }
+const quick: Partial<Record<DefenseName, Record<string, unknown>>> = {
+  'fine-pruning': { 'defense.epochs': 2, 'defense.batch': 8 },
+  mcr: { 'defense.tuning-epochs': 1, 'defense.epochs': 2, 'defense.batch': 8 },
+  nad: { 'defense.teacher-epochs': 1, 'defense.epochs': 2, 'defense.batch': 8 },
+  abl: { 'defense.isolation-epochs': 1, 'defense.epochs': 2, 'defense.unlearning-epochs': 1 },
+  cbd: { 'defense.confounder-epochs': 1 },
+}
 
 /** Everything a defense may see, and nothing else. The types make sure that both lists are complete. */
 const allowed: Record<keyof DefenderView, true> = {
   ...{ images: true, classes: true, recipe: true, compute: true, random: true, model: true, stage: true, trace: true },
+  ...{ clean: true, backdoored: true },
 }
 const allowedRecipe: Record<keyof Recipe, true> = {
   ...{ epochs: true, batch: true, rate: true, schedule: true, momentum: true, weightDecay: true, nesterov: true },
@@ -40,7 +47,10 @@ const allowedRecipe: Record<keyof Recipe, true> = {
 
 type Surroundings = Parameters<typeof defend>[2]
 
+liveTensors() // loads the addon from the real cache, before what is learned goes to one of its own
 const folders: string[] = []
+process.env.XDG_CACHE_HOME = mkdtempSync(join(tmpdir(), 'defenses-cache-'))
+folders.push(process.env.XDG_CACHE_HOME)
 const freshFolder = () => {
   const folder = mkdtempSync(join(tmpdir(), 'defenses-'))
   folders.push(folder)
@@ -77,23 +87,35 @@ function signs(count = 80): Promise<{ set: ImageSet; truth: Truth }> {
   return known
 }
 
+function halved(large: ImageSet): ImageSet {
+  const pixels = large.pixels.filter((_, i) => i % 2 === 0 && (i >> 5) % 2 === 0)
+  return imageSet({ ...large, pixels, shape: [3, 16, 16] })
+}
+
 async function drawSigns(count: number): Promise<{ set: ImageSet; truth: Truth }> {
   const large = (await datasets.signs.load({ train: count, test: 12 }, { data: undefined, seed: 1, progress() {} }))
     .train
-  const pixels = large.pixels.filter((_, i) => i % 2 === 0 && (i >> 5) % 2 === 0)
-  const train = imageSet({ ...large, pixels, shape: [3, 16, 16] })
+  const train = halved(large)
   const config = resolveConfig({ attack: 'badnets', rate: 0.1, target: 0 })
   const atelier = { compute: { device, precision: 'fp32', threads: 1 } as const, listener: silent }
   return (await craftAttack(config, train, atelier)).poison()
 }
 
+/** Signs of other seeds, which nobody touched. */
+const trusted = await arena(async () => {
+  const { train } = await datasets.signs.load({ train: 24, test: 12 }, { data: undefined, seed: 9, progress() {} })
+  return halved(train)
+})
+
 const around = (more: Partial<Surroundings> = {}): Surroundings => ({
+  clean: trusted,
   compute: { device, precision: 'fp32', threads: 1 },
   random: new Random(3),
   checkpoints: noCheckpoints,
   onProgress() {},
   onEpoch() {},
   onTrace() {},
+  say() {},
   interrupted: () => false,
   ...more,
 })

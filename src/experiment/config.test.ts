@@ -53,6 +53,7 @@ describe('how much is poisoned', () => {
     [{ attack: 'sig', 'class-rate': 0.5 }, { 'class-rate': 0.5 }],
     [{ attack: 'sig', rate: 0.01 }, { rate: 0.01 }],
     [{ attack: 'adaptive', 'attack.base': 'sig' }, { 'class-rate': 0.8 }],
+    [{ attack: 'adaptive', 'attack.base': 'adap-blend' }, { rate: 0.003 }],
   ])('is a share of all images, or of a class where labels stay: %o', (given, share) => {
     const { rate, 'class-rate': classRate } = resolveConfig(given)
     expect({
@@ -66,14 +67,14 @@ describe('an attack made of others', () => {
   it('has their options under its own, with all defaults', () => {
     const given = {
       attack: 'two-triggers',
-      'attack.second': 'sig',
+      'attack.second': 'wanet',
       'attack.first.size': 6,
-      'attack.second.amplitude': 40,
+      'attack.second.points': 8,
     }
     const config = resolveConfig(given)
     expect(config.options.attack).toMatchObject({
       ...{ first: 'badnets', 'first.size': 6, 'first.pattern': 'grid' },
-      ...{ second: 'sig', 'second.amplitude': 40, 'second.frequency': 6 },
+      ...{ second: 'wanet', 'second.points': 8, 'second.strength': 0.5 },
     })
     expect(resolveConfig(flattenConfig(config))).toEqual(config)
   })
@@ -105,6 +106,8 @@ describe('a mistake in a configuration', () => {
     [{ attack: 'sig', 'class-rate': 0.5, rate: 0.1 }, "Cannot use 'rate' and 'class-rate' together"],
     [{ attack: 'badnets', 'class-rate': 0.5 }, "Cannot use 'class-rate' with attack 'badnets'"],
     [{ attack: 'sig', labelling: 'all-to-all' }, "Cannot label all-to-all with attack 'sig'"],
+    [{ attack: 'two-triggers', 'attack.second': 'sig' }, "Cannot use 'sig' as 'attack.second' of 'two-triggers'"],
+    [{ attack: 'adaptive', 'attack.base': 'none' }, "Cannot use 'none' as 'attack.base' of 'adaptive'"],
     [{ attack: 'adaptive', 'attack.base': 'badnet' }, "Cannot use 'attack.base' 'badnet'"],
     [{ attack: 'adaptive', 'attack.base.sise': 3 }, "(did you mean 'attack.base.size'?)"],
     [{ attack: 'badnets', 'attack.base.size': 3 }, "there is no 'attack.base.size'"],

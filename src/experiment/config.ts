@@ -39,6 +39,14 @@ export const settings = z.strictObject({
     .min(0)
     .optional()
     .describe("class that triggered images shall be taken for (default: the data set's)"),
+  'clean-share': z
+    .number()
+    .min(0)
+    .max(0.5)
+    .optional()
+    .describe(
+      'share of the training images that is trusted and set apart before poisoning, for defenses that need some (default: 0.05 for them, else 0)',
+    ),
   defense: z.enum(names(defenses)).default('none').describe('how the model is trained'),
   preset: z.string().optional().describe("a named set of the defense's options (default: its first)"),
   model: z.enum(names(models)).default('wrn').describe('architecture'),
@@ -75,6 +83,7 @@ type Options = Readonly<Record<string, unknown>>
 export interface Config extends Settings {
   readonly target: number
   readonly preset: string
+  readonly 'clean-share': number
   readonly 'learning-rate': number
   readonly flip: boolean
   /** each entry's options, complete */
@@ -113,6 +122,7 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
     ...plain,
     preset,
     ...settleShare(plain, attack),
+    'clean-share': plain['clean-share'] ?? (defenses[plain.defense].assumes === 'clean images' ? 0.05 : 0),
     target: plain.target ?? dataset.target,
     'learning-rate': plain['learning-rate'] ?? dataset.learningRate,
     flip: plain.flip ?? dataset.flip,
@@ -139,7 +149,7 @@ function attackOptions(
   prefix = 'attack.',
 ): Options {
   const entry = attacks[name as keyof typeof attacks] as AttackEntry
-  const parts = entry.parts ?? []
+  const parts = Object.keys(entry.parts ?? {})
   const chosen = Object.entries(under(prefix, given))
   const ofParts = ([key]: [string, unknown]) => parts.some((part) => key.startsWith(`${part}.`))
   const own = Object.fromEntries(chosen.filter((each) => !ofParts(each)))
@@ -153,6 +163,12 @@ function attackOptions(
       )
     }
     const inner = attackOptions(other, given, source, `${prefix}${part}.`)
+    const labels = labelsOf(other, inner)
+    const allowed = entry.parts?.[part] as readonly string[]
+    if (!allowed.includes(labels)) {
+      const facts = `its labels are '${labels}', not ${allowed.map((each) => `'${each}'`).join(' or ')}`
+      throw new UserError('usage', `Cannot use '${other}' as '${prefix}${part}' of '${name}': ${facts}; choose another`)
+    }
     for (const [key, value] of Object.entries(inner)) options[`${part}.${key}`] = value
   }
   return options
@@ -162,6 +178,12 @@ function attackOptions(
 export function labelsOf(name: string, options: Options): 'dirty' | 'clean' | 'none' {
   const { labels } = attacks[name as keyof typeof attacks] as AttackEntry
   return labels === 'base' ? labelsOf(options.base as string, partOptions(options, 'base')) : labels
+}
+
+/** The poisoning rate of an attack unless told otherwise; of one that builds on another, that one's. */
+function usualRate(name: string, options: Options): number {
+  const { rate, labels } = attacks[name as keyof typeof attacks] as AttackEntry
+  return labels === 'base' ? usualRate(options.base as string, partOptions(options, 'base')) : (rate ?? 0.1)
 }
 
 /** The options of one of the attacks that an attack is made of. */
@@ -181,7 +203,7 @@ function settleShare(
   }
   if (classRate === undefined) {
     if (labels === 'clean' && rate === undefined) return { rate: undefined, 'class-rate': 0.8 }
-    return { rate: rate ?? (attacks[attack.name as keyof typeof attacks] as AttackEntry).rate ?? 0.1 }
+    return { rate: rate ?? usualRate(attack.name, attack.options) }
   }
   if (labels !== 'clean') {
     throw new UserError(

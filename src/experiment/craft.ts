@@ -5,18 +5,18 @@ import { type AttackName, attacks } from '../attacks/index.ts'
 import { UserError } from '../errors.ts'
 import type { Compute } from '../tensor/device.ts'
 import { Random } from '../tensor/random.ts'
+import type { Checkpoints } from '../training/checkpoint.ts'
 import type { ImageSet } from '../training/images.ts'
 import { type Config, labelsOf, partOptions } from './config.ts'
-import { describeEnvironment } from './environment.ts'
 import { learnOnce, readLearned, writeLearned } from './learned.ts'
 import type { Listener } from './listener.ts'
 import { choosePoison, type PoisonDraw, poison, type Truth } from './poison.ts'
-import { openWorkshop } from './workshop.ts'
+import { codeOf, openWorkshop, whatTrainingDependsOn } from './workshop.ts'
 
 /** An attack made ready, and how much it poisons. */
 export interface CraftedAttack {
   readonly attack: Crafted
-  /** the trigger's identity: SHA-256 of options, seed, target and what was learned */
+  /** the trigger's identity: SHA-256 of options, seed, labels, the images' form and what was learned */
   readonly trigger: string
   /** what the attacks that learn say of their own success, by part */
   readonly report: Readonly<Record<string, Readonly<Record<string, number>>>>
@@ -24,8 +24,8 @@ export interface CraftedAttack {
   poison(): { set: ImageSet; truth: Truth }
 }
 
-/** Where an attack is made ready. */
-export interface Atelier {
+/** What making an attack ready needs besides its images. */
+export interface CraftOptions {
   readonly compute: Compute
   readonly listener: Listener
   /** where a run keeps what its attack has learned; read where it is there, else written */
@@ -38,7 +38,11 @@ export interface Atelier {
 export class NotLearned extends Error {}
 
 /** Makes the configured attack ready for these images. */
-export async function craftAttack(config: Config, train: ImageSet, atelier: Atelier): Promise<CraftedAttack> {
+export async function craftAttack(
+  config: Config,
+  train: ImageSet,
+  { compute, listener, file, mayLearn = true }: CraftOptions,
+): Promise<CraftedAttack> {
   const classes = train.classes.length
   if (config.target >= classes) {
     throw new UserError('usage', `Cannot aim at class ${config.target}: there are ${classes} classes, counted from 0`)
@@ -56,7 +60,7 @@ export async function craftAttack(config: Config, train: ImageSet, atelier: Atel
     const entry = attacks[name] as unknown as AttackEntry
     const own = random.fork(path === '' ? 'attack' : `attack ${path}`)
     const view: AttackerView = {
-      ...{ random: own, train, target: config.target, compute: atelier.compute },
+      ...{ random: own, train, target: config.target, compute },
       label: (y) => (config.labelling === 'all-to-all' ? (y + 1) % classes : config.target),
       poisoned: (eligible) => choosePoison(train.labels, { eligible }, draw(eligible)).poisoned,
       poison: (attack) => poison(train, attack, draw(attack.eligible)).set,
@@ -66,56 +70,49 @@ export async function craftAttack(config: Config, train: ImageSet, atelier: Atel
         const { learned, hash } = await stored()
         hashes.push(hash)
         report[path === '' ? name : path] = learned.report
-        atelier.listener.say(`${name} says of itself: ${describeReport(learned.report)}`)
+        listener.say(`${name} says of itself: ${describeReport(learned.report)}`)
         return learned
 
         async function stored() {
-          const file = atelier.file?.(path === '' ? 'trigger.safetensors' : `trigger.${path}.safetensors`)
-          if (file && existsSync(file)) return readLearned(file)
-          if (atelier.mayLearn === false) throw new NotLearned()
-          const key = [name, options, config.target, config.labelling, path, whatLearningDependsOn(), from]
+          const kept = file?.(path === '' ? 'trigger.safetensors' : `trigger.${path}.safetensors`)
+          if (kept && existsSync(kept)) return readLearned(kept)
+          if (!mayLearn) throw new NotLearned()
+          const key = [
+            ...[name, options, config.target, config.labelling, path, train.hash, from],
+            ...[whatTrainingDependsOn(config, compute), codeOf('attacks')],
+          ]
           const result = await learnOnce(key, {
-            say: atelier.listener.say,
-            learn: (checkpoints) => inWorkshops(checkpoints),
+            say: listener.say,
+            learn: inWorkshops,
           })
-          if (file) writeLearned(file, result.learned)
+          if (kept) writeLearned(kept, result.learned)
           return result
         }
 
-        async function inWorkshops(checkpoints: Parameters<typeof openWorkshop>[2]['checkpoints']): Promise<Learned> {
-          const began = performance.now()
+        async function inWorkshops(checkpoints: Checkpoints): Promise<Learned> {
           const open: { close(): void }[] = []
           const result = await learn((images) => {
             const workshop = openWorkshop(config, images, {
-              ...{ compute: atelier.compute, random: own.fork('workshop'), checkpoints },
-              ...{ onProgress: atelier.listener.progress, onEpoch: atelier.listener.epoch },
-              interrupted: atelier.listener.interrupted,
+              ...{ compute, random: own.fork('workshop'), checkpoints },
+              ...{ onProgress: listener.progress, onEpoch: listener.epoch, interrupted: listener.interrupted },
             })
             open.push(workshop)
             return workshop
           })
           for (const workshop of open) workshop.close()
-          return { ...result, report: { ...result.report, seconds: (performance.now() - began) / 1000 } }
+          return result
         }
       },
     }
     return entry.craft(entry.options.parse(options), view)
   }
 
-  /** What determines the result of a training in a workshop, besides the attack's own options. */
-  function whatLearningDependsOn() {
-    const { threads, precision, device } = atelier.compute
-    const { libtorch, processor, kernels, blas, deconfound } = describeEnvironment(atelier.compute)
-    const { seed, model, batch, schedule, momentum, nesterov, padding, flip, cutout } = config
-    return [
-      ...[train.hash, seed, model, config.options.model, batch, config['learning-rate'], schedule, momentum],
-      ...[config['weight-decay'], nesterov, padding, flip, cutout],
-      ...[threads, precision, device, libtorch, processor, kernels, blas, deconfound],
-    ]
-  }
-
   const attack = await craft(config.attack, config.options.attack, '')
-  const identity = [config.attack, config.options.attack, config.seed, config.target, ...hashes]
+  // A mistake in the share is told now, not after hours of training.
+  const { eligible, cover } = attack
+  choosePoison(train.labels, { eligible, ratio: cover?.ratio ?? 0 }, draw(eligible))
+  const { options, seed, target, labelling } = config
+  const identity = [config.attack, options.attack, seed, target, labelling, train.shape, ...hashes]
   return {
     ...{ attack, report },
     trigger: createHash('sha256').update(JSON.stringify(identity)).digest('hex'),

@@ -1,20 +1,73 @@
 import type { Defended, DefenderView } from '../defenses/defense.ts'
 import { defenses } from '../defenses/index.ts'
+import { UserError } from '../errors.ts'
+import type { Classifier } from '../nn/classifier.ts'
+import { stateOf } from '../nn/module.ts'
+import { noGrad, type Tensor } from '../tensor/tensor.ts'
 import type { ImageSet } from '../training/images.ts'
+import { trainPlainly } from '../training/train-plainly.ts'
 import type { Config } from './config.ts'
+import { learnOnce } from './learned.ts'
 import type { ModelDescription } from './saved-model.ts'
-import { openWorkshop, type Surroundings } from './workshop.ts'
+import { openWorkshop, type Surroundings, whatTrainingDependsOn } from './workshop.ts'
+
+export interface DefenseSurroundings extends Surroundings {
+  readonly onTrace: (name: string, epoch: number, values: Float32Array) => void
+  readonly say: (line: string) => void
+  /** images that can be trusted, for a defense that declares that it needs some */
+  readonly clean?: ImageSet | null
+}
 
 /** Trains on untrusted images by the configured defense, which sees them and nothing else. */
 export async function defend(
   config: Config,
   images: ImageSet,
-  around: Surroundings & { readonly onTrace: (name: string, epoch: number, values: Float32Array) => void },
-): Promise<Defended & { description: ModelDescription }> {
+  around: DefenseSurroundings,
+): Promise<Defended & { description: ModelDescription; backdooredSeconds: number | null }> {
   const { describe, close, ...workshop } = openWorkshop(config, images, around)
-  const view: DefenderView = { ...workshop, trace: around.onTrace }
-  const train = defenses[config.defense].train as (options: unknown, view: DefenderView) => Promise<Defended>
+  const entry = defenses[config.defense]
+  if (entry.assumes === 'clean images' && !around.clean?.labels.length) {
+    throw new UserError('usage', `Cannot train by '${config.defense}' without images that can be trusted; give some`)
+  }
+  const trusted =
+    around.clean && entry.assumes === 'clean images'
+      ? openWorkshop(config, around.clean, { ...around, random: around.random.fork('clean') })
+      : null
+  let backdooredSeconds: number | null = null
+  const view: DefenderView = {
+    ...workshop,
+    clean: trusted,
+    trace: around.onTrace,
+    async backdoored() {
+      const model = workshop.model('model')
+      const key = ['plain training', images.hash, config.epochs, whatTrainingDependsOn(config, around.compute)]
+      const learn = async (checkpoints: Surroundings['checkpoints']) => {
+        const named =
+          <T extends { stage: string }>(tell: (told: T) => void) =>
+          (told: T) =>
+            tell({ ...told, stage: 'backdoored' })
+        const told = { onProgress: named(around.onProgress), onEpoch: named(around.onEpoch) }
+        const plain = openWorkshop(config, images, { ...around, ...told, checkpoints })
+        const { tensors } = stateOf(await trainPlainly(plain, { name: 'model' }))
+        plain.close()
+        return { tensors, report: {} }
+      }
+      const { learned } = await learnOnce(key, { say: around.say, learn })
+      backdooredSeconds = learned.report.seconds ?? null
+      restore(model, learned.tensors)
+      return model
+    },
+  }
+  const train = entry.train as (options: unknown, view: DefenderView) => Promise<Defended>
   const defended = await train(config.options.defense, view)
+  trusted?.close()
   close()
-  return { ...defended, description: describe(defended.classifier) }
+  return { ...defended, description: describe(defended.classifier), backdooredSeconds }
+}
+
+function restore(model: Classifier, stored: Readonly<Record<string, Tensor>>): void {
+  for (const [name, tensor] of Object.entries(stateOf(model).tensors)) {
+    const { device } = tensor
+    noGrad(() => tensor.copy_((stored[name] as Tensor).to({ device })))
+  }
 }

@@ -9,7 +9,7 @@ import { arena } from '../tensor/scope.ts'
 import { liveTensors } from '../tensor/tensor.ts'
 import { imageSet } from '../training/images.ts'
 import { type Config, resolveConfig } from './config.ts'
-import { type Atelier, craftAttack, NotLearned } from './craft.ts'
+import { type CraftOptions, craftAttack, NotLearned } from './craft.ts'
 import { type Listener, silent } from './listener.ts'
 
 // What every attack that learns may rely on: learned once, resumed exactly, kept with the run.
@@ -51,7 +51,7 @@ const configure = (attack: Learner, more: Record<string, unknown> = {}): Config 
 /** Crafts, and says how often a batch was trained on, the trigger's identity, and the hash of what it poisons. */
 async function craft(
   config: Config,
-  { listener = {}, ...more }: Partial<Omit<Atelier, 'listener'>> & { listener?: Partial<Listener> } = {},
+  { listener = {}, ...more }: Partial<Omit<CraftOptions, 'listener'>> & { listener?: Partial<Listener> } = {},
 ) {
   let batches = 0
   const progress = () => {
@@ -66,7 +66,7 @@ async function craft(
 }
 
 const stored = () =>
-  readdirSync(join(folder, 'deconfound', 'attacks')).map((key) => join(folder, 'deconfound', 'attacks', key))
+  readdirSync(join(folder, 'deconfound', 'learned')).map((key) => join(folder, 'deconfound', 'learned', key))
 
 describe.each(learners)('what %s learns', (attack) => {
   it('is learned once, and found again', async () => {

@@ -8,9 +8,9 @@ import { keep } from '../tensor/scope.ts'
 import { tensorFromBytes } from '../tensor/tensor.ts'
 import { type Checkpoints, checkpointFolder, pack, unpack } from '../training/checkpoint.ts'
 
-// What attacks have learned lies in the user's cache under the hash of everything that determines it, so that a second
-// run of the same attack finds it; unfinished learning lies there too and goes on. A run keeps a copy of its own, so
-// that its trigger outlives the cache.
+// What several runs need, an attack's trigger or the model that defenses repair, is learned once and lies in the user's
+// cache under the hash of everything that determines it; unfinished learning lies there too and goes on. A run keeps a
+// copy of its trigger, which so outlives the cache.
 
 /** What was learned, and a hash of it for the trigger's identity. */
 export interface StoredLearning {
@@ -36,19 +36,28 @@ export function writeLearned(path: string, { tensors, report }: Learned): void {
   writeAtomically(path, pack(tensors, { format: 'deconfound trigger 1', report: JSON.stringify(report) }))
 }
 
-/** What was learned for this key: from the cache, or by `learn`, which is given checkpoints that outlive the process. */
+/**
+ * What was learned for this key: from the cache, or by `learn`, which is given checkpoints that outlive the process. The
+ * report says how long it took, where that was in one piece.
+ */
 export async function learnOnce(
   key: unknown,
   { say, learn }: { say: (line: string) => void; learn: (checkpoints: Checkpoints) => Promise<Learned> },
 ): Promise<StoredLearning> {
-  const folder = cacheFolder(join('attacks', createHash('sha256').update(JSON.stringify(key)).digest('hex')))
+  const folder = cacheFolder(join('learned', createHash('sha256').update(JSON.stringify(key)).digest('hex')))
   const path = join(folder, 'learned.safetensors')
+  const before = readCached(path, say)
+  if (before) return before
   const lock = lockFolder(folder)
   try {
-    const found = readCached(path, say)
-    if (found) return found
+    const meanwhile = readCached(path, say)
+    if (meanwhile) return meanwhile
     const checkpoints = join(folder, 'checkpoints')
-    writeLearned(path, await learn(checkpointFolder(checkpoints, say)))
+    const fresh = !existsSync(checkpoints)
+    const began = performance.now()
+    const { tensors, report } = await learn(checkpointFolder(checkpoints, say))
+    const seconds = (performance.now() - began) / 1000
+    writeLearned(path, { tensors, report: { ...report, ...(fresh ? { seconds } : {}) } })
     rmSync(checkpoints, { recursive: true, force: true })
     return readLearned(path)
   } finally {
@@ -60,7 +69,7 @@ function readCached(path: string, say: (line: string) => void): StoredLearning |
   if (!existsSync(path)) return undefined
   try {
     const found = readLearned(path)
-    say(`what the attack learns was learned before: ${path}`)
+    say(`learned before, found in ${path}`)
     return found
   } catch (error) {
     if (!(error instanceof UserError)) throw error

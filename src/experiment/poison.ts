@@ -37,6 +37,12 @@ export function choosePoison(
 ): { poisoned: Int32Array; covers: Int32Array } {
   const count = labels.length
   const wanted = Math.round(rate * count)
+  if (wanted === 0 && rate > 0) {
+    throw new UserError(
+      'usage',
+      `Cannot poison ${count} images at a rate of ${rate}: that is none of them; raise the rate`,
+    )
+  }
   const order = random.permutation(count)
   const choice = eligible ? order.filter((i) => eligible(labels[i] as number)) : order
   if (wanted > choice.length) {
@@ -86,6 +92,9 @@ export function triggered(clean: ImageSet, { trigger }: Pick<Crafted, 'trigger'>
   return imageSet({ ...clean, pixels })
 }
 
+/** bytes of images that are changed at a time: as floats they take several times as much */
+const largestPart = 3_000_000
+
 function rewrite(
   pixels: Uint8Array,
   clean: ImageSet,
@@ -93,7 +102,7 @@ function rewrite(
   change: (images: Tensor, indices: Int32Array) => Tensor,
 ): void {
   const size = imageBytes(clean.shape)
-  for (const part of slices(indices, 1000)) {
+  for (const part of slices(indices, Math.max(1, Math.floor(largestPart / size)))) {
     scope(() => {
       const bytes = new Uint8Array(part.length * size)
       for (const [k, i] of part.entries()) bytes.set(clean.pixels.subarray(i * size, (i + 1) * size), k * size)

@@ -53,16 +53,17 @@ function withoutPaths(config: Config): Record<string, unknown> {
 /** Named by what was run; of the attack's options those that are not its defaults. */
 function recordPath(results: string, config: Config): string {
   const { dataset, attack, rate, 'class-rate': classRate, labelling, defense, preset, epochs, seed } = config
+  const clean = config['clean-share'] > 0 ? [`clean${config['clean-share']}`] : []
   const name = [
     ...[dataset, attack, ...changedOptions(config), ...(labelling === 'all-to-one' ? [] : [labelling])],
-    ...[classRate === undefined ? `rate${rate}` : `class-rate${classRate}`, defense, preset],
+    ...[classRate === undefined ? `rate${rate}` : `class-rate${classRate}`, ...clean, defense, preset],
     ...[`${epochs}epochs`, `seed${seed}`],
   ].join('-')
   return join(results, `${name.replaceAll(/[^\w.=-]/g, '_')}.json`)
 }
 
 function changedOptions({ attack, options }: Config): string[] {
-  const parts = (attacks[attack] as AttackEntry).parts ?? []
+  const parts = Object.keys((attacks[attack] as AttackEntry).parts ?? {})
   const chosen = Object.fromEntries(parts.map((part) => [`attack.${part}`, options.attack[part]]))
   const standard = resolveConfig({ attack, ...chosen }).options.attack
   const usual = resolveConfig({ attack }).options.attack

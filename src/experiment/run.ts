@@ -39,7 +39,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
     if (!test)
       throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images ('train' does without)`)
     const environment = rememberEnvironment(folder, given, test, compute, listener.say)
-    const { train, order } = inTrainingOrder(given, config)
+    const { train, order, clean } = inTrainingOrder(given, config)
     const recording = { ...listener, epoch: onEpoch }
     const crafted = await craftAttack(config, train, { compute, listener: recording, file: folder.file })
     const { attack, trigger } = crafted
@@ -49,8 +49,8 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
     listener.say(describePoison(poisoned.truth, train.labels.length))
 
     const trained = performance.now()
-    const { classifier, suspicion, description } = await defend(config, poisoned.set, {
-      ...{ compute, random: random.fork('defense') },
+    const { classifier, suspicion, description, backdooredSeconds } = await defend(config, poisoned.set, {
+      ...{ compute, random: random.fork('defense'), clean, say: listener.say },
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
       onProgress: listener.progress,
       onEpoch,
@@ -80,7 +80,8 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
       poisonedImages: poisoned.truth.poisoned.length,
       coverImages: poisoned.truth.covers.length,
       poisonHash: poisoned.truth.hash,
-      ...{ trigger, modelHash, trainingSeconds, seconds: (performance.now() - began) / 1000 },
+      cleanImagesGiven: clean?.labels.length ?? 0,
+      ...{ trigger, modelHash, trainingSeconds, backdooredSeconds, seconds: (performance.now() - began) / 1000 },
       ...{ resumed, environment },
     }
     folder.writeJson('result.json', result)
@@ -92,11 +93,21 @@ export type ExperimentResult = Awaited<ReturnType<typeof runExperiment>>
 
 /**
  * The training images in the order of training, which is random: many data sets come sorted by class, and in their own
- * order an image's neighbors would tell its true label.
+ * order an image's neighbors would tell its true label. A share of them is trusted, for defenses that need some, and is
+ * set apart before anything is poisoned. `order` gives the places in the data set.
  */
-export function inTrainingOrder(given: ImageSet, { seed }: Config): { train: ImageSet; order: Int32Array } {
-  const order = new Random(seed).fork('order').permutation(given.labels.length)
-  return { train: subset(given, order), order }
+export function inTrainingOrder(
+  given: ImageSet,
+  { seed, 'clean-share': share }: Config,
+): { train: ImageSet; order: Int32Array; clean: ImageSet | null } {
+  const all = new Random(seed).fork('order').permutation(given.labels.length)
+  const trusted = Math.round(share * all.length)
+  const order = all.subarray(trusted)
+  return {
+    train: subset(given, order),
+    order,
+    clean: trusted > 0 ? subset(given, all.subarray(0, trusted)) : null,
+  }
 }
 
 function describePoison({ poisoned, covers }: Truth, count: number): string {

@@ -41,6 +41,7 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
         listener.epoch(metrics)
       },
       onTrace: () => {},
+      say: listener.say,
       interrupted: listener.interrupted,
     })
     const modelHash = saveModel(folder.file('model.safetensors'), classifier, description)

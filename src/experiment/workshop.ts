@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import type { Classifier, Normalization } from '../nn/classifier.ts'
 import { schedules } from '../nn/schedule.ts'
 import type { Compute } from '../tensor/device.ts'
@@ -8,6 +10,7 @@ import { loader } from '../training/loader.ts'
 import { type EpochMetrics, type Progress, stage } from '../training/stage.ts'
 import type { Workshop } from '../training/workshop.ts'
 import type { Config } from './config.ts'
+import { describeEnvironment } from './environment.ts'
 import { buildModel, type ModelDescription } from './saved-model.ts'
 
 /** What the run around a training provides. */
@@ -75,6 +78,27 @@ export function openWorkshop(config: Config, images: ImageSet, around: Surroundi
     describe: (model) => descriptions.get(model) as ModelDescription,
     close: () => onDevice.free(),
   }
+}
+
+/** What determines the result of a training in a workshop, besides the images and the method's own options and code. */
+export function whatTrainingDependsOn(config: Config, compute: Compute): readonly unknown[] {
+  const { libtorch, processor, gpus, kernels, blas, variables } = describeEnvironment(compute)
+  const { seed, model, batch, schedule, momentum, nesterov, padding, flip, cutout } = config
+  return [
+    ...[seed, model, config.options.model, batch, config['learning-rate'], schedule, momentum],
+    ...[config['weight-decay'], nesterov, padding, flip, cutout],
+    ...[compute, libtorch, processor, gpus, kernels, blas, variables],
+    ...['tensor', 'nn', 'training', 'models'].map(codeOf),
+  ]
+}
+
+/** A hash of the program's own code in one room: what is learned by other code is something else. */
+export function codeOf(room: string): string {
+  const folder = new URL(`../${room}/`, import.meta.url)
+  const hash = createHash('sha256')
+  const files = readdirSync(folder).filter((file) => /\.[jt]s$/.test(file) && !/\.(test|d)\./.test(file))
+  for (const file of files.sort()) hash.update(file).update(readFileSync(new URL(file, folder)))
+  return hash.digest('hex')
 }
 
 /** Mean and deviation of each channel over the training images, pixels in [0, 1]. */

@@ -29,6 +29,8 @@ export interface StageOptions {
   readonly epochs: number
   readonly batch: number
   readonly augmentation: Augmentation
+  /** which images to train on; all where absent */
+  readonly only?: Int32Array
   /** everything the loop changes: what is not named here is not restored */
   readonly state: Readonly<Record<string, Stateful>>
 }
@@ -75,12 +77,13 @@ export interface StageContext {
 export async function* stage(
   context: StageContext,
   name: string,
-  { epochs, batch: size, augmentation, state }: StageOptions,
+  { epochs, batch: size, augmentation, only, state }: StageOptions,
 ): AsyncGenerator<Batch> {
   const { loader, checkpoints } = context
   const start: Position = checkpoints.restore(name, state) ?? { epoch: 0, batch: 0, finished: epochs === 0, sums: {} }
   if (start.finished) return
-  const batches = Math.ceil(loader.count / size)
+  const count = only?.length ?? loader.count
+  const batches = Math.ceil(count / size)
   const began = performance.now()
   let imagesSeen = 0
   let saved = began
@@ -89,7 +92,8 @@ export async function* stage(
   for (let epoch = start.epoch; epoch < epochs; epoch++) {
     const epochBegan = performance.now()
     const random = context.random.fork(`${name} epoch ${epoch}`)
-    const order = slices(random.fork('order').permutation(loader.count), size)
+    const shuffled = random.fork('order').permutation(count)
+    const order = slices(only ? shuffled.map((i) => only[i] as number) : shuffled, size)
     const draws = drawAugmentation(random.fork('augmentation'), augmentation, loader.count, [
       loader.shape[1],
       loader.shape[2],
@@ -119,7 +123,7 @@ export async function* stage(
       }
       imagesSeen += indices.length
       const seconds = (performance.now() - began) / 1000
-      const left = (epochs - epoch) * loader.count - Math.min((b + 1) * size, loader.count)
+      const left = (epochs - epoch) * count - Math.min((b + 1) * size, count)
       context.onProgress({
         ...{ stage: name, epoch, epochs, batch: b + 1, batches, values: averages(sums) },
         ...{ imagesPerSecond: imagesSeen / seconds, secondsLeft: (left * seconds) / imagesSeen },

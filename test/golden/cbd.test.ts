@@ -157,6 +157,8 @@ describe.each(['paper', 'released'] as const)('three steps of CBD, preset %s, gi
         },
         stage,
         trace() {},
+        clean: null,
+        backdoored: () => Promise.reject(new Error('not asked for')),
       }
       await cbd.train(cbd.options.parse(cbd.presets[preset]), view)
       expect.hasAssertions()

@@ -1,0 +1,139 @@
+import { z } from 'zod'
+import type { Classifier } from '../nn/classifier.ts'
+import { accuracy, crossEntropy, crossEntropyEach } from '../nn/losses.ts'
+import { copyWeights, stateOf } from '../nn/module.ts'
+import { sgd } from '../nn/sgd.ts'
+import { scope } from '../tensor/scope.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { noAugmentation } from '../training/augment.ts'
+import { accuracyOn, scoreEach } from '../training/predict.ts'
+import { type DefenderView, defineDefense } from './defense.ts'
+
+/**
+ * Anti-backdoor learning (Li et al. 2021): poisoned images are learned faster. A first training that keeps the loss from
+ * falling below γ lets them stand out, and the images of lowest loss are isolated. The network is then trained on the
+ * others, and finally made to unlearn the isolated ones by gradient ascent, which ends before the network collapses.
+ *
+ * | paper | here |
+ * |---|---|
+ * | L_LGA with γ | isolation 'ascent', level |
+ * | flooding with b | isolation 'flooding', level |
+ * | p | isolated |
+ */
+export const abl = defineDefense({
+  title: 'Anti-backdoor learning',
+  paper: 'https://arxiv.org/abs/2110.11571',
+  assumes: 'nothing',
+  options: z.object({
+    isolationEpochs: z.int().min(1).default(20).describe('of the first training, by which images are isolated'),
+    isolation: z
+      .enum(['ascent', 'flooding'])
+      .default('ascent')
+      .describe('how the loss is kept up: local gradient ascent, sign(CE − γ)·CE, or flooding, |CE − b| + b'),
+    level: z.number().min(0).default(0.5).describe('the loss it is kept at: γ or b'),
+    isolated: z.number().positive().max(0.5).default(0.01).describe('share of the images that is isolated: p'),
+    epochs: z.int().min(0).default(60).describe('of training on the others'),
+    unlearningEpochs: z.int().min(0).default(5).describe('of gradient ascent on the isolated images'),
+    unlearningRate: z.number().positive().default(5e-4).describe('its learning rate'),
+    mayLose: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.1)
+      .describe('unlearning ends where the accuracy on the other images has fallen by this share'),
+  }),
+  presets: { paper: {}, quick: { isolationEpochs: 5, epochs: 10 } },
+  async train(options, view) {
+    const { recipe } = view
+    const momentum = { momentum: 0.9, weightDecay: 1e-4, nesterov: true }
+    const model = view.model('model')
+    const isolating = sgd(model.parameters, momentum)
+    const first = { ...recipe, augmentation: noAugmentation, epochs: options.isolationEpochs }
+    const isolationState = { model: stateOf(model), optimizer: isolating }
+    for await (const { images, labels, report } of view.stage('isolation', { ...first, state: isolationState })) {
+      scope(() => {
+        const { logits } = model.forward(images, 'train')
+        const loss = crossEntropy(logits, labels)
+        isolating.step(keptUp(loss, options), recipe.rate)
+        report({ loss: loss.item(), accuracy: accuracy(logits, labels) })
+      })
+    }
+    const score = await scoreEach(model, view.images, ({ logits }, labels) => crossEntropyEach(logits, labels).neg())
+    const { isolated, others, threshold } = isolate(score, options.isolated)
+
+    const optimizer = sgd(model.parameters, momentum)
+    const second = { ...recipe, epochs: options.epochs, only: others, state: { model: stateOf(model), optimizer } }
+    for await (const { images, labels, epoch, report } of view.stage('model', second)) {
+      scope(() => {
+        const { logits } = model.forward(images, 'train')
+        const rate = epoch < (2 / 3) * options.epochs ? recipe.rate : recipe.rate / 10 // from 40 of 60
+        report({ loss: optimizer.step(crossEntropy(logits, labels), rate), accuracy: accuracy(logits, labels) })
+      })
+    }
+    return { classifier: await unlearn(model, view, { ...options, only: isolated }), suspicion: { score, threshold } }
+  },
+})
+
+/** Local gradient ascent, sign(CE − γ)·CE, or flooding, |CE − b| + b, of a batch's mean cross entropy. */
+export function keptUp(
+  loss: Tensor,
+  { isolation, level }: { isolation: 'ascent' | 'flooding'; level: number },
+): Tensor {
+  return isolation === 'ascent' ? loss.mul(loss.detach().sub(level).sign()) : loss.sub(level).abs().add(level)
+}
+
+/** The share of images with the highest scores, the others, and a threshold between them. */
+function isolate(score: Float32Array, share: number): { isolated: Int32Array; others: Int32Array; threshold: number } {
+  const order = Int32Array.from(score.keys()).sort((a, b) => (score[b] as number) - (score[a] as number) || a - b)
+  const count = Math.max(1, Math.round(share * order.length))
+  const at = (place: number) => score[order[Math.min(place, order.length - 1)] as number] as number
+  return {
+    isolated: order.slice(0, count).sort(),
+    others: order.slice(count).sort(),
+    threshold: (at(count - 1) + at(count)) / 2,
+  }
+}
+
+interface Unlearning {
+  readonly only: Int32Array
+  readonly unlearningEpochs: number
+  readonly unlearningRate: number
+  readonly mayLose: number
+}
+
+/** Gradient ascent on the isolated images; the network after the last epoch that did not cost too much. */
+async function unlearn(
+  model: Classifier,
+  view: DefenderView,
+  { only, unlearningEpochs, unlearningRate, mayLose }: Unlearning,
+): Promise<Classifier> {
+  const enough = (1 - mayLose) * (await accuracyOn(model, view.images))
+  const good = view.model('good')
+  copyWeights(model, good)
+  const optimizer = sgd(model.parameters, { momentum: 0.9, weightDecay: 1e-4, nesterov: true })
+  const ended = { value: false }
+  const state = {
+    ...{ model: stateOf(model), good: stateOf(good), optimizer },
+    ended: {
+      tensors: {},
+      plain: () => ended.value,
+      restore(plain: unknown) {
+        ended.value = plain === true
+      },
+    },
+  }
+  const stage = view.stage('unlearning', { ...view.recipe, epochs: unlearningEpochs, only, state })
+  for await (const { images, labels, last, report } of stage) {
+    if (ended.value) continue
+    scope(() => {
+      const { logits } = model.forward(images, 'train')
+      const loss = crossEntropy(logits, labels)
+      optimizer.step(loss.neg(), unlearningRate)
+      report({ loss: loss.item(), accuracy: accuracy(logits, labels) })
+    })
+    if (!last) continue
+    ended.value = (await accuracyOn(model, view.images)) < enough
+    if (!ended.value) copyWeights(model, good)
+  }
+  return good
+}

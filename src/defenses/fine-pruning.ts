@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import type { Classifier } from '../nn/classifier.ts'
+import { accuracy, crossEntropy } from '../nn/losses.ts'
+import { copyWeights, stateOf } from '../nn/module.ts'
+import { cosine } from '../nn/schedule.ts'
+import { sgd } from '../nn/sgd.ts'
+import { keep, scope } from '../tensor/scope.ts'
+import { noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
+import { inOrder, type Loader } from '../training/loader.ts'
+import { accuracyOn } from '../training/predict.ts'
+import type { Workshop } from '../training/workshop.ts'
+import { defineDefense } from './defense.ts'
+
+/**
+ * Fine-pruning (Liu et al. 2018): channels that clean images hardly use may serve the backdoor. The channels that enter
+ * the last linear layer are ranked by their mean activation on the clean images and pruned, least active first, until the
+ * accuracy on these images has fallen by a tenth; then the network is fine-tuned on them. A pruned channel stays pruned:
+ * its weights in the last layer are zero and are kept so.
+ */
+export const finePruning = defineDefense({
+  title: 'Fine-pruning',
+  paper: 'https://arxiv.org/abs/1805.12185',
+  assumes: 'clean images',
+  options: z.object({
+    share: z
+      .number()
+      .positive()
+      .max(1)
+      .default(0.01)
+      .describe('of the channels that are pruned at a time, at least one'),
+    mayLose: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.1)
+      .describe('share of the accuracy on clean images that pruning may cost'),
+    epochs: z.int().min(0).default(100).describe('of fine-tuning on the clean images'),
+    rate: z.number().positive().default(0.01).describe('learning rate of fine-tuning, falling as a cosine'),
+    batch: z.int().min(2).default(256).describe('clean images per step'),
+  }),
+  presets: { paper: {}, quick: { epochs: 40 } },
+  async train({ share, mayLose, epochs, rate, batch }, view) {
+    const clean = view.clean as Workshop
+    const model = await view.backdoored()
+    const kept = await prune(model, clean.images, { share, mayLose, spare: view.model('spare') })
+
+    const optimizer = sgd(model.parameters, { momentum: 0.9, weightDecay: 5e-4 })
+    const state = { model: stateOf(model), optimizer }
+    const schedule = cosine(rate)
+    for await (const { images, labels, step, steps, report } of clean.stage('model', {
+      ...view.recipe,
+      ...{ epochs, batch, state },
+    })) {
+      scope(() => {
+        const { logits } = model.forward(images, 'train')
+        const loss = optimizer.step(crossEntropy(logits, labels), schedule(step, steps))
+        noGrad(() => model.head.mul_(kept)) // what was pruned stays so
+        report({ loss, accuracy: accuracy(logits, labels) })
+      })
+    }
+    return { classifier: model }
+  },
+})
+
+/**
+ * Prunes in place, and says what is left: float32 [1, width], 1 for each channel that is kept. `spare` is a network of the
+ * same form, in which the last good one is held.
+ */
+export async function prune(
+  model: Classifier,
+  clean: Loader,
+  { share, mayLose, spare }: { share: number; mayLose: number; spare: Classifier },
+): Promise<Tensor> {
+  const order = leastActive(meanActivations(model, clean))
+  const atOnce = Math.max(1, Math.round(share * order.length))
+  const enough = (1 - mayLose) * (await accuracyOn(model, clean))
+  let pruned = 0
+  for (let next = atOnce; next < order.length; next += atOnce) {
+    copyWeights(model, spare)
+    noGrad(() => scope(() => void model.head.mul_(maskOf(order, next, model.head.device))))
+    if ((await accuracyOn(model, clean)) < enough) {
+      copyWeights(spare, model)
+      break
+    }
+    pruned = next
+  }
+  return keep(scope(() => maskOf(order, pruned, model.head.device)))
+}
+
+/** 0 for the first `pruned` channels of an order, 1 for the others; [1, width]. */
+function maskOf(order: Int32Array, pruned: number, device: string): Tensor {
+  const mask = new Float32Array(order.length).fill(1)
+  for (const channel of order.subarray(0, pruned)) mask[channel] = 0
+  return tensor(mask, [1, order.length]).to({ device })
+}
+
+/** Mean of each channel of the embedding over all images, [width]. */
+function meanActivations(model: Classifier, images: Loader): number[] {
+  const sums = new Array<number>(model.embeddingWidth).fill(0)
+  for (const indices of inOrder(images.count, 256)) {
+    const batch = scope(() =>
+      noGrad(() => model.forward(images.images(indices), 'eval', 'fp32').embedding.sum([0]).numbers()),
+    )
+    for (const [channel, sum] of batch.entries()) sums[channel] = (sums[channel] as number) + sum / images.count
+  }
+  return sums
+}
+
+const leastActive = (activations: readonly number[]) =>
+  Int32Array.from(activations.keys()).sort((a, b) => (activations[a] as number) - (activations[b] as number) || a - b)

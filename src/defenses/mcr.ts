@@ -1,0 +1,160 @@
+import { z } from 'zod'
+import type { Classifier } from '../nn/classifier.ts'
+import { accuracy, crossEntropy, crossEntropyEach } from '../nn/losses.ts'
+import { copyWeights, type NamedTensors, stateOf } from '../nn/module.ts'
+import type { Schedule } from '../nn/schedule.ts'
+import { sgd } from '../nn/sgd.ts'
+import { keep, scope } from '../tensor/scope.ts'
+import { clearGradients, gradientsOf, noGrad, type Tensor } from '../tensor/tensor.ts'
+import { inOrder } from '../training/loader.ts'
+import { scoreEach } from '../training/predict.ts'
+import type { Workshop } from '../training/workshop.ts'
+import { type DefenderView, defineDefense } from './defense.ts'
+
+/**
+ * Mode connectivity repair (Zhao et al. 2020): between the backdoored model and a copy of it that was fine-tuned on clean
+ * images lies a curve of models that are all accurate; in its middle the backdoor is weakest. The curve is a quadratic
+ * Bézier curve whose middle point is learned on the clean images. The model taken is the point of the curve with the
+ * lowest loss on them, which needs no knowledge of an attack; its batch-norm statistics are those of the clean images.
+ *
+ * | paper | here |
+ * |---|---|
+ * | w₁, w₂ | backdoored, tuned |
+ * | θ | middle |
+ * | φ_θ(t) | the curve, `weightsAt` |
+ */
+export const mcr = defineDefense({
+  title: 'Mode connectivity repair',
+  paper: 'https://arxiv.org/abs/2005.00060',
+  assumes: 'clean images',
+  options: z.object({
+    tuningEpochs: z.int().min(1).default(20).describe('of fine-tuning the second endpoint on the clean images'),
+    tuningRate: z.number().positive().default(0.01).describe('its learning rate'),
+    epochs: z.int().min(1).default(100).describe('of learning the middle of the curve'),
+    rate: z.number().positive().default(0.01).describe('its learning rate: constant, then linear to a hundredth'),
+    batch: z.int().min(2).default(128).describe('clean images per step'),
+    at: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0)
+      .describe('the point of the curve that is taken, t; 0: of 0.1, 0.2, … 0.9 the one with the lowest clean loss'),
+  }),
+  presets: { paper: {}, quick: { epochs: 40 } },
+  async train({ tuningEpochs, tuningRate, epochs, rate, batch, at }, view) {
+    const clean = view.clean as Workshop
+    const backdoored = await view.backdoored()
+    const tuned = await fineTune(backdoored, view, { epochs: tuningEpochs, rate: tuningRate, batch })
+
+    const [first, second] = [copies(backdoored.parameters), copies(tuned.parameters)]
+    const middle = Object.fromEntries(
+      Object.entries(first).map(([name, w]) => [name, keep(scope(() => w.add(second[name] as Tensor).div(2)))]),
+    )
+    const weightsAt = (t: number, name: string) =>
+      scope(() => {
+        const [w1, theta, w2] = [first, middle, second].map((point) => point[name] as Tensor) as [
+          Tensor,
+          Tensor,
+          Tensor,
+        ]
+        return w1
+          .mul((1 - t) ** 2)
+          .add(theta.mul(2 * t * (1 - t)))
+          .add(w2.mul(t ** 2)) // φ_θ(t)
+      })
+    const model = view.model('model')
+    copyWeights(backdoored, model)
+    const moveTo = (t: number) => {
+      for (const [name, weight] of Object.entries(model.parameters)) {
+        scope(() => noGrad(() => void weight.copy_(weightsAt(t, name))))
+      }
+    }
+
+    const optimizer = sgd(middle, { momentum: 0.9, weightDecay: 0 }) // the decay is that of φ(t), below
+    const state = { model: stateOf(model), middle: { tensors: middle }, optimizer }
+    const schedule = falling(rate)
+    const learning = { ...view.recipe, epochs, batch, state }
+    for await (const { images, labels, step, steps, report } of clean.stage('model', learning)) {
+      const t = view.random.fork(`t ${step}`).uniform()
+      moveTo(t)
+      scope(() => {
+        const { logits } = model.forward(images, 'train')
+        const loss = crossEntropy(logits, labels)
+        const parameters = Object.values(model.parameters)
+        clearGradients(parameters)
+        loss.backward()
+        // ∂L/∂θ = 2t(1 − t)·∂L/∂φ, and L has ½·wd·‖φ‖²
+        const gradients = noGrad(() =>
+          gradientsOf(parameters).map((gradient, i) =>
+            (gradient as Tensor).add((parameters[i] as Tensor).mul(1e-4)).mul(2 * t * (1 - t)),
+          ),
+        )
+        noGrad(() => optimizer.update(gradients, schedule(step, steps)))
+        clearGradients(parameters)
+        report({ loss: loss.item(), accuracy: accuracy(logits, labels) })
+      })
+    }
+
+    const chosen = at > 0 ? at : await lowestLoss(model, { clean, moveTo, batch })
+    moveTo(chosen)
+    await measureStatistics(model, clean, batch)
+    return { classifier: model }
+  },
+})
+
+/** A copy of the model, fine-tuned on the clean images. */
+async function fineTune(
+  model: Classifier,
+  view: DefenderView,
+  { epochs, rate, batch }: { epochs: number; rate: number; batch: number },
+): Promise<Classifier> {
+  const tuned = view.model('tuned')
+  copyWeights(model, tuned)
+  const optimizer = sgd(tuned.parameters, { momentum: 0.9, weightDecay: 1e-4 })
+  const state = { tuned: stateOf(tuned), optimizer }
+  const stage = (view.clean as Workshop).stage('tuned', { ...view.recipe, epochs, batch, state })
+  for await (const { images, labels, report } of stage) {
+    scope(() => {
+      const { logits } = tuned.forward(images, 'train')
+      report({ loss: optimizer.step(crossEntropy(logits, labels), rate), accuracy: accuracy(logits, labels) })
+    })
+  }
+  return tuned
+}
+
+/** The t among 0.1 … 0.9 whose model has the lowest mean loss on the clean images. */
+async function lowestLoss(
+  model: Classifier,
+  { clean, moveTo, batch }: { clean: Workshop; moveTo: (t: number) => void; batch: number },
+): Promise<number> {
+  let best = { t: 0, loss: Number.POSITIVE_INFINITY }
+  for (let tenths = 1; tenths <= 9; tenths++) {
+    moveTo(tenths / 10)
+    await measureStatistics(model, clean, batch)
+    const losses = await scoreEach(model, clean.images, ({ logits }, labels) => crossEntropyEach(logits, labels))
+    const loss = losses.reduce((sum, each) => sum + each, 0) / losses.length
+    if (loss < best.loss) best = { t: tenths / 10, loss }
+  }
+  return best.t || 0.1
+}
+
+/** Batch-norm statistics of the clean images, un-augmented: five passes, by which the former ones are forgotten. */
+async function measureStatistics(model: Classifier, { images }: Workshop, batch: number): Promise<void> {
+  for (let pass = 0; pass < 5; pass++) {
+    for (const indices of inOrder(images.count, batch)) {
+      if (indices.length < 2) continue
+      scope(() => noGrad(() => void model.forward(images.images(indices), 'train', 'fp32')))
+    }
+  }
+}
+
+const copies = (weights: NamedTensors): Record<string, Tensor> =>
+  Object.fromEntries(Object.entries(weights).map(([name, w]) => [name, keep(noGrad(() => w.detach().clone()))]))
+
+/** Constant to half of the steps, then linear to a hundredth at 90 %. */
+function falling(rate: number): Schedule {
+  return (step, steps) => {
+    const share = step / steps
+    return rate * (share <= 0.5 ? 1 : share >= 0.9 ? 0.01 : 1 - ((share - 0.5) / 0.4) * 0.99)
+  }
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import { attentionDistance } from '../nn/attention.ts'
+import type { Classifier } from '../nn/classifier.ts'
+import { accuracy, crossEntropy } from '../nn/losses.ts'
+import { copyWeights, stateOf } from '../nn/module.ts'
+import { sgd } from '../nn/sgd.ts'
+import { scope } from '../tensor/scope.ts'
+import { noGrad, type Tensor } from '../tensor/tensor.ts'
+import type { Workshop } from '../training/workshop.ts'
+import { defineDefense } from './defense.ts'
+
+/**
+ * Neural attention distillation (Li et al. 2021): the backdoored model is fine-tuned on clean images and becomes a
+ * teacher; then the backdoored model itself is fine-tuned on the same images while its attention after each group of
+ * layers is drawn to the teacher's.
+ *
+ * | paper | here |
+ * |---|---|
+ * | A²_sum | attentionMap |
+ * | β₁, β₂, β₃ | attention1, attention2, attention3 |
+ */
+export const nad = defineDefense({
+  title: 'Neural attention distillation',
+  paper: 'https://arxiv.org/abs/2101.05930',
+  assumes: 'clean images',
+  options: z.object({
+    teacherEpochs: z.int().min(1).default(10).describe('of fine-tuning the teacher on the clean images'),
+    teacherRate: z.number().positive().default(0.01).describe("the teacher's learning rate"),
+    epochs: z.int().min(1).default(20).describe('of distillation'),
+    rate: z.number().positive().default(0.1).describe('learning rate of distillation for its first epochs'),
+    fastEpochs: z.int().min(0).default(2).describe('after so many epochs the rate falls to a tenth'),
+    batch: z.int().min(2).default(64).describe('clean images per step'),
+    attention1: z.number().min(0).default(500).describe('weight of the attention after the first group'),
+    attention2: z.number().min(0).default(1000).describe('after the second'),
+    attention3: z.number().min(0).default(1000).describe('after the third'),
+  }),
+  presets: { paper: {}, quick: {} }, // on a few clean images the authors' lengths are short
+  async train(options, view) {
+    const clean = view.clean as Workshop
+    const momentum = { momentum: 0.9, weightDecay: 1e-4, nesterov: true }
+    const { recipe } = view
+    const { batch, teacherRate, fastEpochs, rate } = options
+    const student = await view.backdoored()
+
+    const teacher = view.model('teacher')
+    copyWeights(student, teacher)
+    const teacherOptimizer = sgd(teacher.parameters, momentum)
+    const first = { teacher: stateOf(teacher), teacherOptimizer }
+    const tuning = { ...recipe, epochs: options.teacherEpochs, batch, state: first }
+    for await (const { images, labels, report } of clean.stage('teacher', tuning)) {
+      scope(() => {
+        const { logits } = teacher.forward(images, 'train')
+        const loss = teacherOptimizer.step(crossEntropy(logits, labels), teacherRate)
+        report({ loss, accuracy: accuracy(logits, labels) })
+      })
+    }
+
+    const optimizer = sgd(student.parameters, momentum)
+    const state = { model: stateOf(student), optimizer }
+    const distilling = { ...recipe, epochs: options.epochs, batch, state }
+    for await (const { images, labels, epoch, report } of clean.stage('model', distilling)) {
+      scope(() => {
+        const { logits, maps } = student.forward(images, 'train')
+        const attention = distill(
+          maps,
+          noGrad(() => teacher.forward(images, 'eval').maps),
+          options,
+        )
+        const loss = crossEntropy(logits, labels).add(attention)
+        const value = optimizer.step(loss, epoch < fastEpochs ? rate : rate / 10)
+        report({ loss: value, accuracy: accuracy(logits, labels), attention: attention.item() })
+      })
+    }
+    return { classifier: student as Classifier }
+  },
+})
+
+/** Σ β_l · mean (A(student)_l − A(teacher)_l)². */
+function distill(
+  student: readonly Tensor[],
+  teacher: readonly Tensor[],
+  { attention1, attention2, attention3 }: { attention1: number; attention2: number; attention3: number },
+): Tensor {
+  return [attention1, attention2, attention3]
+    .map((weight, l) => attentionDistance(student[l] as Tensor, teacher[l] as Tensor).mul(weight))
+    .reduce((sum, each) => sum.add(each))
+}
