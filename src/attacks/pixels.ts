@@ -28,7 +28,7 @@ export function placeSquare(
   if (side + margin > Math.min(height, width)) {
     throw new UserError(
       'usage',
-      `Cannot place a patch of ${side} pixels with a margin of ${margin} on images of ${height}×${width}; choose a smaller one`,
+      `Cannot place a patch of ${side} pixels with a margin of ${margin} on images of ${height}×${width}: choose a smaller patch or larger images`,
     )
   }
   return {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
 import type { Random } from '../tensor/random.ts'
@@ -39,7 +40,7 @@ export const trojan = defineAttack({
     const { tensors } = await learned([], async (open) => {
       const workshop = open(train)
       const surrogate = await trainPlainly(workshop, { name: 'surrogate', epochs })
-      const inverted = invert(surrogate, { train, place, mode, neurons, iterations, random })
+      const inverted = await invert(surrogate, { train, place, mode, neurons, iterations, random })
       const report = { surrogateAccuracy: await accuracyOn(surrogate, workshop.images), ...inverted.report }
       return { tensors: { patch: inverted.patch }, report }
     })
@@ -67,7 +68,7 @@ const wanted = 100
 const stepSize = 0.02
 
 /** The patch, uint8 [channels, side, side], and how strongly the neurons responded to the mean image without and with it. */
-function invert(surrogate: Classifier, { train, place, mode, neurons, iterations, random }: Inversion) {
+async function invert(surrogate: Classifier, { train, place, mode, neurons, iterations, random }: Inversion) {
   const [channels] = train.shape
   const { side } = place
   const { top, left } = placeSquare(place, train.shape)
@@ -93,6 +94,7 @@ function invert(surrogate: Classifier, { train, place, mode, neurons, iterations
     })
     patch.free()
     patch = keep(next)
+    if (i % 10 === 9) await setImmediate() // lets signals in
   }
   const after = scope(() =>
     respond(paste(base, patch, { top, left, mode }))

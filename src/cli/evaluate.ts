@@ -4,7 +4,7 @@ import { evaluateModel } from '../experiment/evaluate-model.ts'
 import { againstTrigger, openTrigger } from '../experiment/recorded-trigger.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { modelFile } from './model-file.ts'
-import { withListener } from './session.ts'
+import { listenForSignals, withListener } from './session.ts'
 import { evaluationRows, table } from './tables.ts'
 
 export const evaluateCommand = withSettings(new Command('evaluate'), {
@@ -28,6 +28,7 @@ export const evaluateCommand = withSettings(new Command('evaluate'), {
       recorded ? againstTrigger(recorded, given) : given,
     )
     if (printedConfiguration(command, config)) return
+    listenForSignals() // an attack may have to learn first
     const result = await withListener((listener) => evaluateModel(modelFile(model), config, { listener, recorded }))
     const source = recorded ? `\ntrigger ${result.trigger.slice(0, 16)} of ${recorded.path}` : ''
     process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${table(evaluationRows(result))}${source}\n`)

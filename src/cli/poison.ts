@@ -4,7 +4,7 @@ import { formats, type PoisonDataResult, poisonData } from '../experiment/poison
 import { printedConfiguration, withSettings } from './configuration.ts'
 import { dataArgument, readDataConfiguration } from './data-argument.ts'
 import { listenForSignals, withListener } from './session.ts'
-import { percent, table } from './tables.ts'
+import { percent, reportRows, table } from './tables.ts'
 
 const forms = Object.entries(formats).map(([name, { title }]) => `${name}: ${title}`)
 
@@ -39,6 +39,7 @@ function describe(result: PoisonDataResult): string {
   if (coverImages > 0) rows.push(['covers', `${coverImages}, which keep their label`])
   return table([
     ...rows,
+    ...reportRows(result.attackReport),
     ['trigger', result.trigger.slice(0, 16)],
     ['data', result.out],
     ['truth', `${result.truth}, not for who trains on the data`],

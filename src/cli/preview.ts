@@ -3,7 +3,7 @@ import { previewTrigger } from '../experiment/preview-trigger.ts'
 import { printedConfiguration, withSettings } from './configuration.ts'
 import { dataArgument, readDataConfiguration } from './data-argument.ts'
 import { listenForSignals, withListener } from './session.ts'
-import { table } from './tables.ts'
+import { reportRows, table } from './tables.ts'
 
 export const previewCommand = withSettings(new Command('preview'), {
   without: ['defense', 'preset', 'epochs', 'holdout', 'runs'],
@@ -17,9 +17,6 @@ export const previewCommand = withSettings(new Command('preview'), {
     if (printedConfiguration(command, config)) return
     listenForSignals()
     const result = await withListener((listener) => previewTrigger(config, { out: options.out, listener }))
-    const rows = [
-      ['trigger', result.trigger],
-      ['preview', result.preview],
-    ]
+    const rows = [['trigger', result.trigger], ['preview', result.preview], ...reportRows(result.attackReport)]
     process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${table(rows)}\n`)
   })

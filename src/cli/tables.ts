@@ -53,3 +53,11 @@ export function evaluationRows(result: Evaluation): string[][] {
     ['recovered accuracy', percent(result.recoveredAccuracy), 'of the same'],
   ]
 }
+
+/** What attacks that learn say of their own success, a row each. */
+export function reportRows(report: Readonly<Record<string, Readonly<Record<string, number>>>>): string[][] {
+  return Object.entries(report).map(([name, numbers]) => {
+    const said = Object.entries(numbers).map(([what, value]) => `${what} ${Number(value.toPrecision(3))}`)
+    return [name, said.join(', ')]
+  })
+}

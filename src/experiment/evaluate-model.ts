@@ -31,7 +31,7 @@ export async function evaluateModel(modelFile: string, config: Config, { listene
     if (recorded && trigger !== recorded.trigger) {
       throw new UserError(
         'verification',
-        `Cannot make the trigger of '${recorded.path}' again: it comes out as ${trigger.slice(0, 16)}, and ${recorded.trigger.slice(0, 16)} is recorded; its files have changed, or this version makes other triggers`,
+        `Cannot make the trigger of '${recorded.path}' again: it comes out as ${trigger.slice(0, 16)}, and ${recorded.trigger.slice(0, 16)} is recorded; its files have changed, or its images have another form here`,
       )
     }
     return {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { UserError } from '../errors.ts'
 
@@ -11,6 +11,15 @@ export async function newFolders<Result>(
   paths: readonly string[],
   fill: (folders: readonly string[]) => Promise<Result>,
 ): Promise<Result> {
+  for (const path of paths) {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
+      throw new UserError('usage', `Cannot write to '${path}': it is there and no folder; name a new one`)
+    if (existsSync(path) && isMount(path))
+      throw new UserError(
+        'usage',
+        `Cannot write to '${path}': it is a mount point, which cannot be replaced; name a folder in it`,
+      )
+  }
   refuseFull(paths)
   const suffix = `${process.pid}-${randomBytes(8).toString('hex')}.tmp`
   const hidden = paths.map((path) => join(dirname(path), `.${basename(path)}.${suffix}`))
@@ -34,3 +43,5 @@ function refuseFull(paths: readonly string[]): void {
   const full = paths.find((path) => existsSync(path) && readdirSync(path).length > 0)
   if (full) throw new UserError('usage', `Cannot write to '${full}': it is not empty; name a new folder`)
 }
+
+const isMount = (path: string) => statSync(path).dev !== statSync(dirname(path)).dev
