@@ -38,6 +38,9 @@ export function withSettings(
     .addHelpText('after', entryHelp)
 }
 
+/** Settings that are taken as they are written, whatever they look like. */
+const paths = ['data', 'clean']
+
 /** The configuration from a file and flags; flags win. `rest` are the words commander did not know: options of entries. */
 export function readConfiguration(
   command: Command,
@@ -49,7 +52,7 @@ export function readConfiguration(
   const given: Record<string, unknown> = file ? parseConfigFile(readText(file), file) : {}
   for (const { name } of describeOptions(settings)) {
     const value = flags[name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())]
-    if (typeof value === 'string') given[name] = name === 'data' ? value : parseFlag(value)
+    if (typeof value === 'string') given[name] = paths.includes(name) ? value : parseFlag(value)
   }
   for (let i = 0; i < rest.length; i++) {
     const word = rest[i] as string

@@ -8,7 +8,7 @@ import { dryRun } from './dry-run.ts'
 import { inRun } from './session.ts'
 import { describeResult } from './tables.ts'
 
-export const runCommand = withSettings(new Command('run'), { without: ['holdout'] })
+export const runCommand = withSettings(new Command('run'), { without: ['holdout', 'clean'] })
   .description('An experiment with known truth: poison a data set, train by a defense, measure')
   .option('--dry-run', 'check everything, say what would be done, and stop')
   .option('--record <folder>', 'keep the result as a small file there; where it is kept already, do nothing')

@@ -51,17 +51,7 @@ export const mcr = defineDefense({
       Object.entries(first).map(([name, w]) => [name, keep(scope(() => w.add(second[name] as Tensor).div(2)))]),
     )
     const weightsAt = (t: number, name: string) =>
-      scope(() => {
-        const [w1, theta, w2] = [first, middle, second].map((point) => point[name] as Tensor) as [
-          Tensor,
-          Tensor,
-          Tensor,
-        ]
-        return w1
-          .mul((1 - t) ** 2)
-          .add(theta.mul(2 * t * (1 - t)))
-          .add(w2.mul(t ** 2)) // φ_θ(t)
-      })
+      bezier(first[name] as Tensor, middle[name] as Tensor, second[name] as Tensor, t)
     const model = view.model('model')
     copyWeights(backdoored, model)
     const moveTo = (t: number) => {
@@ -83,10 +73,9 @@ export const mcr = defineDefense({
         const parameters = Object.values(model.parameters)
         clearGradients(parameters)
         loss.backward()
-        // ∂L/∂θ = 2t(1 − t)·∂L/∂φ, and L has ½·wd·‖φ‖²
         const gradients = noGrad(() =>
           gradientsOf(parameters).map((gradient, i) =>
-            (gradient as Tensor).add((parameters[i] as Tensor).mul(1e-4)).mul(2 * t * (1 - t)),
+            curveGradient(gradient as Tensor, parameters[i] as Tensor, { t, decay }),
           ),
         )
         noGrad(() => optimizer.update(gradients, schedule(step, steps)))
@@ -101,6 +90,23 @@ export const mcr = defineDefense({
     return { classifier: model }
   },
 })
+
+/** φ_θ(t) = (1 − t)²·w₁ + 2t(1 − t)·θ + t²·w₂. */
+export function bezier(w1: Tensor, theta: Tensor, w2: Tensor, t: number): Tensor {
+  return scope(() =>
+    w1
+      .mul((1 - t) ** 2)
+      .add(theta.mul(2 * t * (1 - t)))
+      .add(w2.mul(t ** 2)),
+  )
+}
+
+const decay = 1e-4
+
+/** ∂L/∂θ = 2t(1 − t)·∂L/∂φ for L = CE + ½·wd·‖φ‖². */
+export function curveGradient(gradient: Tensor, phi: Tensor, { t, decay }: { t: number; decay: number }): Tensor {
+  return gradient.add(phi.mul(decay)).mul(2 * t * (1 - t))
+}
 
 /** A copy of the model, fine-tuned on the clean images. */
 async function fineTune(

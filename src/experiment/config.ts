@@ -47,6 +47,10 @@ export const settings = z.strictObject({
     .describe(
       'share of the training images that is trusted and set apart before poisoning, for defenses that need some (default: 0.05 for them, else 0)',
     ),
+  clean: z
+    .string()
+    .optional()
+    .describe('instead, for a folder of your own: where images that you trust are, in folders of the same classes'),
   defense: z.enum(names(defenses)).default('none').describe('how the model is trained'),
   preset: z.string().optional().describe("a named set of the defense's options (default: its first)"),
   model: z.enum(names(models)).default('wrn').describe('architecture'),

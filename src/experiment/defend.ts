@@ -27,7 +27,10 @@ export async function defend(
   const { describe, close, ...workshop } = openWorkshop(config, images, around)
   const entry = defenses[config.defense]
   if (entry.assumes === 'clean images' && !around.clean?.labels.length) {
-    throw new UserError('usage', `Cannot train by '${config.defense}' without images that can be trusted; give some`)
+    throw new UserError(
+      'usage',
+      `Cannot train by '${config.defense}' without images that can be trusted: give --clean a folder of some, or in an experiment --clean-share`,
+    )
   }
   const trusted =
     around.clean && entry.assumes === 'clean images'

@@ -7,7 +7,7 @@ export function onFolder(data: string, given: Readonly<Record<string, unknown>>)
 }
 
 /** The catalogue's name for what lies at `data`: CIFAR batches, or else class folders. */
-function detectDataset(data: string): 'cifar10' | 'image-folder' {
+export function detectDataset(data: string): 'cifar10' | 'image-folder' {
   const marks = ['data_batch_1', 'data_batch_1.bin']
   return marks.some((name) => existsSync(join(data, name))) ? 'cifar10' : 'image-folder'
 }

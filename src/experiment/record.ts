@@ -52,7 +52,12 @@ export function createRun(parent: string, kind: RunKind, config: Config): RunFol
 
 /** The same configuration read from anywhere: a path relative to here would mean nothing to a later command elsewhere. */
 export function withAbsoluteData(config: Config): Config {
-  return config.data === undefined ? config : { ...config, data: resolve(config.data) }
+  const { data, clean } = config
+  return {
+    ...config,
+    ...(data === undefined ? {} : { data: resolve(data) }),
+    ...(clean === undefined ? {} : { clean: resolve(clean) }),
+  }
 }
 
 /** Opens a run's directory to go on with it. */

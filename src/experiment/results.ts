@@ -11,7 +11,7 @@ import { type RunFolder, readMetrics } from './record.ts'
 // by what was run, so that a second run of the same finds it.
 
 /** Settings that say how a result is computed, not what it is a result of. */
-const incidental = ['data', 'device', 'precision', 'threads', 'checkpoint-every', 'holdout']
+const incidental = ['data', 'clean', 'device', 'precision', 'threads', 'checkpoint-every', 'holdout']
 
 /** Writes a finished run's record into the folder `results`; returns its path. */
 export function writeRecord(results: string, folder: RunFolder, result: { readonly run: string }): string {
@@ -46,7 +46,7 @@ export function readRecord(results: string, config: Config): Record<string, unkn
 }
 
 function withoutPaths(config: Config): Record<string, unknown> {
-  const { data: _, ...rest } = flattenConfig(config)
+  const { data: _, clean: __, ...rest } = flattenConfig(config)
   return rest
 }
 

@@ -13,6 +13,7 @@ import type { Listener } from './listener.ts'
 import type { RunFolder } from './record.ts'
 import { loadDataset, rememberEnvironment, settleRun } from './run.ts'
 import { saveModel } from './saved-model.ts'
+import { loadTrusted } from './trusted.ts'
 
 /**
  * Trains on a person's own images, of which nothing is known: a model, the suspicious images, and no accuracy that
@@ -29,11 +30,12 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
     for (const { file, reason } of problems) listener.say(`skipped ${file}: ${reason}`)
     if (problems.length > 0)
       listener.say(`${problems.length} files were skipped, ${given.labels.length} images are used`)
+    const clean = await loadTrusted(config, given, listener)
     const environment = rememberEnvironment(folder, given, null, compute, listener.say)
     const { kept, heldOut } = holdOut(given, config, random.fork('holdout'))
 
     const { classifier, suspicion, description } = await defend(config, kept, {
-      ...{ compute, random: random.fork('defense') },
+      ...{ compute, random: random.fork('defense'), clean },
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
       onProgress: listener.progress,
       onEpoch(metrics) {
