@@ -1,0 +1,85 @@
+// What each stage of each defense costs: images per second, and time per image over plain training's in the same run, which
+// is the paper's Table 3 in our form. Beside it the stage's own arithmetic in the same unit, a forward and a backward
+// pass of the network through an image; the aim is 1.2 times that. Medians of several rounds, in turn. `--json` prints one line.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { table } from '../src/cli/tables.ts'
+import { defenses } from '../src/defenses/index.ts'
+import { resolveConfig } from '../src/experiment/config.ts'
+import { defend } from '../src/experiment/defend.ts'
+import { median } from '../src/experiment/statistics.ts'
+import { describeMachine, planCompute, useThreads } from '../src/tensor/device.ts'
+import { Random } from '../src/tensor/random.ts'
+import { arena } from '../src/tensor/scope.ts'
+import { noCheckpoints } from '../src/training/checkpoint.ts'
+import { type ImageSet, imageSet } from '../src/training/images.ts'
+
+const { values: flags } = parseArgs({
+  options: {
+    json: { type: 'boolean' },
+    rounds: { type: 'string', default: '3' },
+    threads: { type: 'string', default: '0' },
+    images: { type: 'string', default: '2560' },
+  },
+})
+const compute = planCompute({ device: 'auto', precision: 'auto', threads: Number(flags.threads) })
+useThreads(compute.threads)
+const cache = mkdtempSync(join(tmpdir(), 'deconfound-defenses-')) // or the second round would find what the first learned
+process.env.XDG_CACHE_HOME = cache
+
+/** Passes per image in units of plain training's forward and backward; a forward pass alone is a third. Absent: 1. */
+const arithmetic: Readonly<Record<string, number>> = {
+  'nad model': 4 / 3, // and the teacher's forward pass
+  'cbd model': 4 / 3, // and the confounder's
+}
+
+const random = new Random(1)
+const images = randomImages(Number(flags.images))
+const clean = randomImages(Number(flags.images) / 4)
+const rates = new Map<string, number[]>()
+for (let round = 0; round < Number(flags.rounds); round++) {
+  for (const name of Object.keys(defenses)) await measure(name)
+  rmSync(join(cache, 'deconfound'), { recursive: true, force: true })
+}
+rmSync(cache, { recursive: true })
+
+const plain = median(rates.get('none model') as number[]) as number
+const rows = [...rates].map(([stage, each]) => {
+  const imagesPerSecond = median(each) as number
+  return { stage, imagesPerSecond, overPlain: plain / imagesPerSecond, arithmetic: arithmetic[stage] ?? 1 }
+})
+const { processor, libtorch, blas } = describeMachine()
+const result = { ...compute, processor, libtorch, blas, rounds: Number(flags.rounds), stages: rows }
+const lines = rows.map(({ stage, imagesPerSecond, overPlain, arithmetic: own }) => [
+  ...[stage, imagesPerSecond.toFixed(0), overPlain.toFixed(2), own.toFixed(2), (overPlain / own).toFixed(2)],
+])
+const heads = ['stage', 'images/s', 'over plain', 'its arithmetic', 'overhead']
+process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${table([heads, ...lines])}\n`)
+
+/** Three epochs of every stage; what the last batch of each says of the images per second. */
+async function measure(defense: string): Promise<void> {
+  const schema = defenses[defense as keyof typeof defenses].options.shape as Record<string, unknown>
+  const lengths = Object.keys(schema).filter((option) => /epochs$/i.test(option) && !/decay|fast/i.test(option))
+  const kebab = (option: string) => option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  const short = Object.fromEntries(lengths.map((option) => [`defense.${kebab(option)}`, 3]))
+  const config = resolveConfig({ defense, epochs: 3, ...short })
+  const last = new Map<string, number>()
+  await arena(() =>
+    defend(config, images, {
+      ...{ compute, clean, random: new Random(2), checkpoints: noCheckpoints, interrupted: () => false },
+      ...{ onEpoch: () => {}, onTrace: () => {}, say: () => {} },
+      onProgress: ({ stage, imagesPerSecond }) => void last.set(`${defense} ${stage}`, imagesPerSecond),
+    }),
+  )
+  for (const [stage, rate] of last) rates.set(stage, [...(rates.get(stage) ?? []), rate])
+}
+
+function randomImages(count: number): ImageSet {
+  const pixels = Uint8Array.from({ length: count * 3072 }, () => random.integer(256))
+  const labels = Int32Array.from({ length: count }, (_, i) => i % 10)
+  const classes = Array.from({ length: 10 }, (_, k) => String(k))
+  const names = Array.from(labels, (_, i) => String(i))
+  return imageSet({ pixels, labels, classes, names, shape: [3, 32, 32] })
+}
