@@ -81,10 +81,7 @@ export async function craftAttack(
             ...[name, options, config.target, config.labelling, path, train.hash, from],
             ...[whatTrainingDependsOn(config, compute), codeOf('attacks')],
           ]
-          const result = await learnOnce(key, {
-            say: listener.say,
-            learn: inWorkshops,
-          })
+          const result = await learnOnce(key, { say: listener.say, learn: inWorkshops })
           if (kept) writeLearned(kept, result.learned)
           return result
         }

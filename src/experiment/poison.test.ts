@@ -53,6 +53,12 @@ describe('poison', () => {
     for (const i of small) expect(large).toContain(i)
   })
 
+  it('does not pass off a rate that rounds to nothing as poisoning', () => {
+    expect(() => poison(set, attack, seeded(0.003))).toThrow(
+      'Cannot poison 50 images at a rate of 0.003: that is none of them; raise the rate',
+    )
+  })
+
   it('poisons every image at a rate of 1, none at 0', () => {
     expect(poison(set, attack, seeded(1)).truth.poisoned.length).toBe(count)
     const none = poison(set, attack, seeded(0))

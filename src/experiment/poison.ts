@@ -37,12 +37,6 @@ export function choosePoison(
 ): { poisoned: Int32Array; covers: Int32Array } {
   const count = labels.length
   const wanted = Math.round(rate * count)
-  if (wanted === 0 && rate > 0) {
-    throw new UserError(
-      'usage',
-      `Cannot poison ${count} images at a rate of ${rate}: that is none of them; raise the rate`,
-    )
-  }
   const order = random.permutation(count)
   const choice = eligible ? order.filter((i) => eligible(labels[i] as number)) : order
   if (wanted > choice.length) {
@@ -68,6 +62,10 @@ export function choosePoison(
 export function poison(clean: ImageSet, attack: Crafted, draw: PoisonDraw): { set: ImageSet; truth: Truth } {
   const { eligible, cover } = attack
   const { poisoned, covers } = choosePoison(clean.labels, { eligible, ratio: cover?.ratio ?? 0 }, draw)
+  if (poisoned.length === 0 && draw.rate > 0) {
+    const facts = `${clean.labels.length} images at a rate of ${draw.rate}`
+    throw new UserError('usage', `Cannot poison ${facts}: that is none of them; raise the rate`)
+  }
 
   const pixels = clean.pixels.slice()
   const change =
