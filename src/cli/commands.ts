@@ -1,4 +1,5 @@
 import { demoCommand } from './demo.ts'
+import { detectCommand } from './detect.ts'
 import { doctorCommand } from './doctor.ts'
 import { evaluateCommand } from './evaluate.ts'
 import { listCommand } from './list.ts'
@@ -18,6 +19,7 @@ export const commands = [
   poisonCommand,
   previewCommand,
   evaluateCommand,
+  detectCommand,
   resumeCommand,
   listCommand,
   doctorCommand,

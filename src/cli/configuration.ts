@@ -54,15 +54,22 @@ export function readConfiguration(
     const value = flags[name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())]
     if (typeof value === 'string') given[name] = paths.includes(name) ? value : parseFlag(value)
   }
-  for (let i = 0; i < rest.length; i++) {
-    const word = rest[i] as string
+  Object.assign(given, readWords(rest))
+  return resolveConfig(complete(given), file ? `'${file}' and the command line` : 'the command line')
+}
+
+/** Options of entries from the words commander did not know: `--attack.opacity 0.2` or `--attack.opacity=0.2`. */
+export function readWords(words: readonly string[]): Record<string, unknown> {
+  const given: Record<string, unknown> = {}
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string
     if (!word.startsWith('--')) throw new UserError('usage', `Cannot understand '${word}': expected an option`)
     const [name, attached] = word.slice(2).split(/=(.*)/s) as [string, string | undefined]
-    const value = attached ?? rest[++i]
+    const value = attached ?? words[++i]
     if (value === undefined) throw new UserError('usage', `Cannot understand '${word}': its value is missing`)
     given[name] = parseFlag(value)
   }
-  return resolveConfig(complete(given), file ? `'${file}' and the command line` : 'the command line')
+  return given
 }
 
 /** Answers `--print-config`; true when it did. */

@@ -2,14 +2,17 @@ import { Argument, Command } from 'commander'
 import { attacks } from '../attacks/index.ts'
 import { datasets } from '../datasets/index.ts'
 import { defenses } from '../defenses/index.ts'
+import { detectors } from '../detectors/index.ts'
 import { describeOptions } from '../experiment/config.ts'
 import { listRuns } from '../experiment/record.ts'
 import { models } from '../models/index.ts'
 import { percent, table } from './tables.ts'
 
 export const listCommand = new Command('list')
-  .description('List runs, or what can be chosen: data sets, attacks, defenses, models')
-  .addArgument(new Argument('[what]').choices(['runs', 'datasets', 'attacks', 'defenses', 'models']).default('runs'))
+  .description('List runs, or what can be chosen: data sets, attacks, defenses, detectors, models')
+  .addArgument(
+    new Argument('[what]').choices(['runs', 'datasets', 'attacks', 'defenses', 'detectors', 'models']).default('runs'),
+  )
   .option('--runs <folder>', "where runs' directories are", 'runs')
   .option('--json', 'print one JSON object on standard output')
   .action((what: string, { runs, json }) => {
@@ -21,7 +24,7 @@ export const listCommand = new Command('list')
       )
   })
 
-const catalogues = { datasets, attacks, defenses, models } as const
+const catalogues = { datasets, attacks, defenses, detectors, models } as const
 type Entry = ReturnType<typeof listEntries>[number]
 
 /** An entry's facts, whatever its catalogue declares about it. */

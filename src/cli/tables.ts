@@ -1,4 +1,4 @@
-import type { Evaluation } from '../experiment/evaluate.ts'
+import type { Evaluation, SuspicionQuality } from '../experiment/evaluate.ts'
 import type { ExperimentResult } from '../experiment/run.ts'
 
 /** Rows of equal length as a table with aligned columns. */
@@ -22,17 +22,17 @@ export function percent(share: number | null | undefined): string {
 /** An experiment's result for a person. */
 export function describeResult(result: ExperimentResult): string {
   const { suspicion } = result
-  const rows = evaluationRows(result)
-  if (suspicion) {
-    rows.push([
-      'suspects',
-      String(suspicion.suspects),
-      `${percent(suspicion.truePositives)} of the poison, ${percent(suspicion.falsePositives)} of the rest`,
-    ])
-    rows.push(['AUROC of suspicion', suspicion.auroc === null ? '–' : suspicion.auroc.toFixed(3), ''])
-  }
+  const rows = [...evaluationRows(result), ...(suspicion ? suspicionRows(suspicion) : [])]
   const collapsed = result.collapsed ? '\nThe model has collapsed: it takes most images for one class\n' : ''
   return `${table(rows)}\n${collapsed}model ${result.modelHash.slice(0, 16)} in ${result.run}`
+}
+
+/** How well images were suspected. */
+export function suspicionRows({ suspects, truePositives, falsePositives, auroc }: SuspicionQuality): string[][] {
+  return [
+    ['suspects', String(suspects), `${percent(truePositives)} of the poison, ${percent(falsePositives)} of the rest`],
+    ['AUROC of suspicion', auroc === null ? '–' : auroc.toFixed(3), ''],
+  ]
 }
 
 /** CA, ASR and RA with what each is over. */

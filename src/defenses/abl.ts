@@ -83,7 +83,10 @@ export function keptUp(
 }
 
 /** The share of images with the highest scores, the others, and a threshold between them. */
-function isolate(score: Float32Array, share: number): { isolated: Int32Array; others: Int32Array; threshold: number } {
+export function isolate(
+  score: Float32Array,
+  share: number,
+): { isolated: Int32Array; others: Int32Array; threshold: number } {
   const order = Int32Array.from(score.keys()).sort((a, b) => (score[b] as number) - (score[a] as number) || a - b)
   const count = Math.max(1, Math.round(share * order.length))
   const at = (place: number) => score[order[Math.min(place, order.length - 1)] as number] as number

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
+import type { Suspicion } from '../training/suspicion.ts'
 import type { Workshop } from '../training/workshop.ts'
 
 /**
@@ -13,14 +14,6 @@ export interface DefenderView extends Workshop {
   backdoored(): Promise<Classifier>
   /** one number per training image at the end of an epoch, for whoever can compare it with the truth */
   trace(name: string, epoch: number, values: Float32Array): void
-}
-
-/** How suspicious each training image is, by what a defense learned. */
-export interface Suspicion {
-  /** one per training image; higher is more suspicious */
-  readonly score: Float32Array
-  /** images scoring above it are named suspects */
-  readonly threshold: number
 }
 
 /** What a defense delivers. */

@@ -32,6 +32,16 @@ const quick: Partial<Record<DefenseName, Record<string, unknown>>> = {
   mcr: { 'defense.tuning-epochs': 1, 'defense.epochs': 2, 'defense.batch': 8 },
   nad: { 'defense.teacher-epochs': 1, 'defense.epochs': 2, 'defense.batch': 8 },
   abl: { 'defense.isolation-epochs': 1, 'defense.epochs': 2, 'defense.unlearning-epochs': 1 },
+  dbd: {
+    ...{
+      'defense.backbone-epochs': 1,
+      'defense.backbone-batch': 32,
+      'defense.head-epochs': 1,
+      'defense.head-batch': 32,
+    },
+    ...{ 'defense.epochs': 2, 'defense.iterations': 2, 'defense.batch': 8 },
+  },
+  'd-br': { 'defense.first-epochs': 1, 'defense.spread-epochs': 1, 'defense.epochs': 2 },
   cbd: { 'defense.confounder-epochs': 1 },
 }
 

@@ -1,5 +1,6 @@
 import { classifyFiles } from './classify.ts'
 import { resolveConfig } from './config.ts'
+import { detectPoison, resolveDetection } from './detect.ts'
 import { onFolder } from './detect-dataset.ts'
 import { settleCompute } from './environment.ts'
 import { evaluateModel } from './evaluate-model.ts'
@@ -50,6 +51,14 @@ export function evaluate(
   const recorded = trigger === undefined ? undefined : openTrigger(trigger)
   const config = resolveConfig(recorded ? againstTrigger(recorded, settings) : settings)
   return evaluateModel(modelFile, config, { listener: { ...silent, ...listener }, recorded })
+}
+
+/**
+ * Runs a detector on a finished experiment's poisoned images and model, and compares with the truth:
+ * `detect('runs/…', { detector: 'strip', 'detector.superpositions': 20 })`.
+ */
+export function detect(run: string, settings: Given, { listener }: Options = {}) {
+  return detectPoison(run, resolveDetection(settings), { ...silent, ...listener })
 }
 
 /** Writes a poisoned data set to the folder `out`, and beside it the truth: `poisonData({ attack: 'blend' }, { out })`. */

@@ -140,7 +140,7 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
 }
 
 /** What is given under a prefix, without it. */
-function under(prefix: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+export function under(prefix: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const chosen = Object.entries(given).filter(([key]) => key.startsWith(prefix))
   return Object.fromEntries(chosen.map(([key, value]) => [camel(key.slice(prefix.length)), value]))
 }
@@ -277,7 +277,8 @@ export function describeOptions(
   })
 }
 
-function check<Schema extends z.ZodObject>(
+/** What a schema makes of these values, or a UserError that names each problem; `prefix` stands before their names. */
+export function check<Schema extends z.ZodObject>(
   schema: Schema,
   values: object,
   source: string,

@@ -2,7 +2,8 @@ import { UserError } from '../errors.ts'
 import { arena } from '../tensor/scope.ts'
 import type { ImageSet } from '../training/images.ts'
 import type { Config } from './config.ts'
-import { craftAttack, NotLearned } from './craft.ts'
+import { craftAttack } from './craft.ts'
+import { craftAgain } from './craft-again.ts'
 import { describeEnvironment, settleCompute } from './environment.ts'
 import { evaluate } from './evaluate.ts'
 import type { Listener } from './listener.ts'
@@ -25,15 +26,9 @@ export async function evaluateModel(modelFile: string, config: Config, { listene
     if (!test) throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images`)
     const classOf = matchClasses(description, test, `'${modelFile}' on '${config.dataset}'`)
     const { train } = inTrainingOrder(given, config)
-    const { attack, trigger } = await (recorded
-      ? craftAttack(config, train, { compute, listener, file: recorded.file, mayLearn: false }).catch(explain(recorded))
-      : craftAttack(config, train, { compute, listener }))
-    if (recorded && trigger !== recorded.trigger) {
-      throw new UserError(
-        'verification',
-        `Cannot make the trigger of '${recorded.path}' again: it comes out as ${trigger.slice(0, 16)}, and ${recorded.trigger.slice(0, 16)} is recorded; its files have changed, or its images have another form here`,
-      )
-    }
+    const { attack, trigger } = recorded
+      ? await craftAgain(recorded, config, train, { compute, listener })
+      : await craftAttack(config, train, { compute, listener })
     return {
       ...{ model: modelFile, dataset: config.dataset, attack: config.attack, trigger },
       ...{ triggerFrom: recorded?.path ?? null, target: config.target, seed: config.seed },
@@ -54,12 +49,4 @@ function matchClasses({ shape, classes }: ModelDescription, test: ImageSet, what
     throw new UserError('data', `Cannot measure ${what}: the model takes ${one}, the data has ${other}${names}`)
   }
   return classOf
-}
-
-function explain({ path }: RecordedTrigger) {
-  return (error: unknown): never => {
-    if (!(error instanceof NotLearned)) throw error
-    const facts = 'what the attack learned is not there (trigger*.safetensors)'
-    throw new UserError('data', `Cannot make the trigger of '${path}' again: ${facts}; restore it`)
-  }
 }

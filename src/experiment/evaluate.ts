@@ -1,9 +1,9 @@
 import type { Crafted, Trigger } from '../attacks/attack.ts'
-import type { Suspicion } from '../defenses/defense.ts'
 import type { Classifier } from '../nn/classifier.ts'
 import { type ImageSet, subset } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { predict } from '../training/predict.ts'
+import type { Suspicion } from '../training/suspicion.ts'
 import { type Truth, triggered } from './poison.ts'
 import { auroc } from './statistics.ts'
 

@@ -1,7 +1,8 @@
 import type { Precision } from '../tensor/device.ts'
 import { keep } from '../tensor/scope.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
-import type { Mode, Module } from './module.ts'
+import { type Linear, linearOf } from './linear.ts'
+import type { Mode, Module, NamedTensors } from './module.ts'
 
 /** What a classifier says about a batch, insides included; logits and embedding are fp32. */
 export interface Output {
@@ -21,6 +22,15 @@ export interface Classifier extends Module {
   readonly head: Tensor
   /** `precision` is the run's unless given; scoring passes ask for fp32 */
   forward(images: Tensor, mode: Mode, precision?: Precision): Output
+}
+
+/** The last linear layer by itself, and the parameters of everything before it: the model's own tensors. */
+export function splitHead({ parameters, head: weight }: Classifier): { body: NamedTensors; head: Linear } {
+  const all = Object.entries(parameters)
+  const name = all.find(([, parameter]) => parameter === weight)?.[0] as string
+  const bias = parameters[name.replace(/weight$/, 'bias')] as Tensor
+  const body = Object.fromEntries(all.filter(([, parameter]) => parameter !== weight && parameter !== bias))
+  return { body, head: linearOf(weight, bias) }
 }
 
 /** Mean and deviation per channel that a model subtracts and divides by; null leaves pixels as they are. */

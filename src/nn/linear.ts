@@ -13,5 +13,10 @@ export function linear(random: Random, { from, to }: { from: number; to: number 
   const bound = 1 / Math.sqrt(from)
   const weight = parameter(random.uniformTensor([to, from], -bound, bound))
   const bias = parameter(random.uniformTensor([to], -bound, bound))
+  return linearOf(weight, bias)
+}
+
+/** A linear layer of these very tensors. */
+export function linearOf(weight: Tensor, bias: Tensor): Linear {
   return { parameters: { weight, bias }, buffers: {}, forward: (input) => linearly(input, weight, bias) }
 }

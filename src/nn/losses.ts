@@ -1,4 +1,4 @@
-import { crossEntropyLoss, type Tensor } from '../tensor/tensor.ts'
+import { arange, crossEntropyLoss, type Tensor } from '../tensor/tensor.ts'
 
 /** Mean cross entropy of logits [batch, classes] with labels int64 [batch]. */
 export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
@@ -14,6 +14,31 @@ export function crossEntropyEach(logits: Tensor, labels: Tensor): Tensor {
 export function generalizedCrossEntropyEach(logits: Tensor, labels: Tensor, q = 0.7): Tensor {
   const logProbability = crossEntropyEach(logits, labels).neg()
   return logProbability.mul(q).exp().neg().add(1).div(q)
+}
+
+/**
+ * Symmetric cross entropy of each sample (Wang et al. 2019), [batch]: 0.1·CE(p, y) + CE(y, p), the label's distribution
+ * being clamped to 1e-4 and up, the probabilities to 1e-7 and up.
+ */
+export function symmetricCrossEntropyEach(logits: Tensor, labels: Tensor): Tensor {
+  const p = logits.softmax(1).clamp(1e-7, 1)
+  const ofOthers = p.sum([1]).sub(p.gather(1, labels.unsqueeze(1)).squeeze(1))
+  return crossEntropyEach(logits, labels)
+    .mul(0.1)
+    .add(ofOthers.mul(-Math.log(1e-4))) // − Σ p·log y, where log 1 = 0
+}
+
+/** Mean cross entropy of logits with distributions, [batch, classes] both. */
+export function softCrossEntropy(logits: Tensor, targets: Tensor): Tensor {
+  return logits.logSoftmax(1).mul(targets).sum([1]).mean().neg()
+}
+
+/** float32 [batch, classes] of labels int64 [batch]: 1 for the label, else 0. */
+export function oneHot(labels: Tensor, classes: number): Tensor {
+  return labels
+    .unsqueeze(1)
+    .eq(arange(classes, { device: labels.device }))
+    .to({ dtype: 'float32' })
 }
 
 /** Share of a batch that logits [batch, classes] classify as labelled. */

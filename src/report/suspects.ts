@@ -1,6 +1,6 @@
-import type { Suspicion } from '../defenses/defense.ts'
 import { writeAtomically } from '../files.ts'
 import type { ImageSet } from '../training/images.ts'
+import type { Suspicion } from '../training/suspicion.ts'
 
 /** Writes all training images as CSV, the most suspicious first: rank, whether it is named a suspect, score, label, file. */
 export function writeSuspects(path: string, images: ImageSet, { score, threshold }: Suspicion): void {

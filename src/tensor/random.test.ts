@@ -51,6 +51,24 @@ describe('Random', () => {
     expect(new Set(streams).size).toBe(streams.length)
   })
 
+  it.each([
+    [0.75, 0.75],
+    [0.3, 0.9],
+    [2, 1],
+    [4, 4],
+  ])('draws Beta(%s, %s) with its mean and variance', (a, b) => {
+    const random = new Random(1)
+    const count = 40_000
+    const values = Array.from({ length: count }, () => random.beta(a, b))
+    expect(values.every((value) => value >= 0 && value <= 1)).toBe(true)
+    const mean = values.reduce((sum, value) => sum + value, 0) / count
+    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / count
+    const expected = (a * b) / ((a + b) ** 2 * (a + b + 1))
+    expect(Math.abs(mean - a / (a + b))).toBeLessThan(4 * Math.sqrt(expected / count))
+    expect(variance / expected).toBeGreaterThan(0.97)
+    expect(variance / expected).toBeLessThan(1.03)
+  })
+
   it('is uncorrelated between forks', () => {
     const [a, b] = [new Random(1).fork('a'), new Random(1).fork('b')]
     let sum = 0

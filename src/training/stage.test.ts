@@ -128,6 +128,68 @@ describe('a stage', () => {
     for (const { epoch, loss } of epochs) expect(loss).toBe([0.8, 3.8, 6.8][epoch])
   })
 
+  it('repeats full batches of images that may change from epoch to epoch, and resumes among them', async () => {
+    const chosen = { value: 0 }
+    const state = {
+      chosen: {
+        tensors: {},
+        plain: () => chosen.value,
+        restore(plain: unknown) {
+          chosen.value = plain as number
+        },
+      },
+    }
+    const lists = [Int32Array.of(1, 2, 3), Int32Array.of(9), Int32Array.of(0, 4, 5, 6, 7, 8)]
+    const repeated = { batches: 5, from: () => lists[chosen.value] as Int32Array }
+    const run = async (around: StageContext, stopAfter = -1) => {
+      const seen: number[][] = []
+      let stopped = false
+      const interrupted = () => stopped
+      const each = { epochs: 3, batch: 2, augmentation: noAugmentation, repeated, state }
+      try {
+        for await (const { indices, step, steps, last } of stage({ ...around, interrupted }, 'a', each)) {
+          expect([steps, last]).toEqual([15, step % 5 === 4])
+          seen.push([...indices])
+          if (last) chosen.value = (chosen.value + 1) % 3
+          stopped = step === stopAfter
+        }
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error
+      }
+      return seen
+    }
+    const straight = await run(context())
+    expect(straight.map(({ length }) => length)).toEqual(new Array(15).fill(2))
+    const sorted = (batches: number[][]) => batches.flat().sort((a, b) => a - b)
+    for (const pass of [0, 1, 2])
+      expect(
+        straight
+          .slice(0, 5)
+          .flat()
+          .slice(3 * pass, 3 * pass + 3)
+          .sort(),
+      ).toEqual([1, 2, 3])
+    expect(sorted(straight.slice(5, 10))).toEqual(new Array(10).fill(9))
+    expect(sorted(straight.slice(10, 13))).toEqual([0, 4, 5, 6, 7, 8])
+    for (const stop of [0, 3, 4, 6, 9, 12]) {
+      const stages = new Map<string, { position: Position; plain: unknown }>()
+      const checkpoints: Checkpoints = {
+        save: (name, { chosen }, position) =>
+          void stages.set(name, { position: JSON.parse(JSON.stringify(position)), plain: chosen?.plain?.() }),
+        restore(name, { chosen }) {
+          const saved = stages.get(name)
+          if (saved) chosen?.restore?.(saved.plain)
+          return saved?.position
+        },
+      }
+      chosen.value = 0
+      const first = await run(context({ checkpoints }), stop)
+      expect(first).toEqual(straight.slice(0, stop + 1))
+      chosen.value = 2 // what a new process does not know
+      expect(await run(context({ checkpoints }))).toEqual(straight.slice(stop + 1))
+    }
+  })
+
   it('is skipped once it is finished', async () => {
     const { checkpoints, positions } = memory()
     await steps(context({ checkpoints }))

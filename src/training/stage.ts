@@ -6,6 +6,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { type Augmentation, drawAugmentation } from './augment.ts'
 import type { Checkpoints, Position } from './checkpoint.ts'
 import { type Loader, slices } from './loader.ts'
+import { type Passes, passes } from './passes.ts'
 
 /** One step's worth of a stage. */
 export interface Batch {
@@ -31,6 +32,11 @@ export interface StageOptions {
   readonly augmentation: Augmentation
   /** which images to train on; all where absent */
   readonly only?: Int32Array
+  /**
+   * Epochs of so many full batches, over and over from images that may change: asked for when an epoch begins, and again
+   * where one is resumed, so that the answer must follow from `state` and change at an epoch's end only.
+   */
+  readonly repeated?: { readonly batches: number; readonly from: () => Int32Array }
   /** everything the loop changes: what is not named here is not restored */
   readonly state: Readonly<Record<string, Stateful>>
 }
@@ -77,13 +83,17 @@ export interface StageContext {
 export async function* stage(
   context: StageContext,
   name: string,
-  { epochs, batch: size, augmentation, only, state }: StageOptions,
+  { epochs, batch: size, augmentation, only, repeated, state }: StageOptions,
 ): AsyncGenerator<Batch> {
   const { loader, checkpoints } = context
   const start: Position = checkpoints.restore(name, state) ?? { epoch: 0, batch: 0, finished: epochs === 0, sums: {} }
   if (start.finished) return
-  const count = only?.length ?? loader.count
+  const count = repeated ? repeated.batches * size : (only?.length ?? loader.count)
   const batches = Math.ceil(count / size)
+  const draw = (random: Random) => {
+    const [, height, width] = loader.shape
+    return drawAugmentation(random, augmentation, loader.count, [height, width])
+  }
   const began = performance.now()
   let imagesSeen = 0
   let saved = began
@@ -92,14 +102,11 @@ export async function* stage(
   for (let epoch = start.epoch; epoch < epochs; epoch++) {
     const epochBegan = performance.now()
     const random = context.random.fork(`${name} epoch ${epoch}`)
-    const shuffled = random.fork('order').permutation(count)
-    const order = slices(only ? shuffled.map((i) => only[i] as number) : shuffled, size)
-    const draws = drawAugmentation(random.fork('augmentation'), augmentation, loader.count, [
-      loader.shape[1],
-      loader.shape[2],
-    ])
+    const { at } = repeated
+      ? passes(random.fork('passes'), repeated.from(), { batch: size, draw })
+      : once(random, { count, only, batch: size, draw })
     for (let b = epoch === start.epoch ? start.batch : 0; b < batches; b++) {
-      const indices = order[b] as Int32Array
+      const { indices, draws } = at(b)
       const images = loader.images(indices, draws)
       const labels = loader.labelsOf(indices)
       const report = (values: Readonly<Record<string, number>>) => {
@@ -146,6 +153,22 @@ export async function* stage(
       if (interrupted) throw new UserError('saved', 'Stopped on request; everything is saved')
     }
   }
+}
+
+/** The batches of one pass over the images, the last one smaller where it must be. */
+function once<T>(
+  random: Random,
+  {
+    count,
+    only,
+    batch,
+    draw,
+  }: { count: number; only: Int32Array | undefined; batch: number; draw: (random: Random) => T },
+): Passes<T> {
+  const shuffled = random.fork('order').permutation(count)
+  const order = slices(only ? shuffled.map((i) => only[i] as number) : shuffled, batch)
+  const draws = draw(random.fork('augmentation'))
+  return { at: (b) => ({ indices: order[b] as Int32Array, draws }) }
 }
 
 function averages({ images = 1, ...sums }: Readonly<Record<string, number>>): Record<string, number> {
