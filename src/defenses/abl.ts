@@ -7,6 +7,7 @@ import { scope } from '../tensor/scope.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { accuracyOn, scoreEach } from '../training/predict.ts'
+import { isolate } from '../training/suspicion.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
 /**
@@ -80,21 +81,6 @@ export function keptUp(
   { isolation, level }: { isolation: 'ascent' | 'flooding'; level: number },
 ): Tensor {
   return isolation === 'ascent' ? loss.mul(loss.detach().sub(level).sign()) : loss.sub(level).abs().add(level)
-}
-
-/** The share of images with the highest scores, the others, and a threshold between them. */
-export function isolate(
-  score: Float32Array,
-  share: number,
-): { isolated: Int32Array; others: Int32Array; threshold: number } {
-  const order = Int32Array.from(score.keys()).sort((a, b) => (score[b] as number) - (score[a] as number) || a - b)
-  const count = Math.max(1, Math.round(share * order.length))
-  const at = (place: number) => score[order[Math.min(place, order.length - 1)] as number] as number
-  return {
-    isolated: order.slice(0, count).sort(),
-    others: order.slice(count).sort(),
-    threshold: (at(count - 1) + at(count)) / 2,
-  }
 }
 
 interface Unlearning {

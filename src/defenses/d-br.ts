@@ -10,7 +10,7 @@ import { noGrad, operator, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { inOrder, type Loader } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
-import { isolate } from './abl.ts'
+import { isolate } from '../training/suspicion.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
 const affineGrid = operator('affine_grid_generator')

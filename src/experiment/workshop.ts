@@ -3,25 +3,18 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { Classifier, Normalization } from '../nn/classifier.ts'
 import { schedules } from '../nn/schedule.ts'
 import type { Compute } from '../tensor/device.ts'
-import type { Random } from '../tensor/random.ts'
-import type { Checkpoints } from '../training/checkpoint.ts'
 import { type ImageSet, imageBytes } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
-import { type EpochMetrics, type Progress, stage } from '../training/stage.ts'
+import { type StageContext, stage } from '../training/stage.ts'
 import type { Workshop } from '../training/workshop.ts'
 import type { Config } from './config.ts'
 import { describeEnvironment } from './environment.ts'
 import { buildModel, type ModelDescription } from './saved-model.ts'
 
-/** What the run around a training provides. */
-export interface Surroundings {
+/** What the run around a training provides; its `random` is forked so that nothing that chose the poison follows from it. */
+export interface Surroundings
+  extends Pick<StageContext, 'random' | 'checkpoints' | 'onProgress' | 'onEpoch' | 'interrupted'> {
   readonly compute: Compute
-  /** forked for this training: nothing that chose the poison can be derived from it */
-  readonly random: Random
-  readonly checkpoints: Checkpoints
-  readonly onProgress: (progress: Progress) => void
-  readonly onEpoch: (metrics: EpochMetrics) => void
-  readonly interrupted: () => boolean
 }
 
 /** A workshop, what it knows of the networks made in it, and how to leave it. */
