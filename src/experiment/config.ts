@@ -1,12 +1,13 @@
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
-import type { AttackEntry } from '../attacks/attack.ts'
 import { attacks } from '../attacks/index.ts'
 import { datasets } from '../datasets/index.ts'
 import { defenses } from '../defenses/index.ts'
 import { UserError } from '../errors.ts'
 import { models } from '../models/index.ts'
 import { schedules } from '../nn/schedule.ts'
+import { attackOptions, labelsOf, usualRate } from './attack-options.ts'
+import { check, kebab, under } from './check.ts'
 
 // A configuration is a flat record, the same in flags, in files and in a run's directory: settings of the run by their
 // name, options of an entry under the kind of entry (`attack.opacity`). One schema checks all of them.
@@ -139,62 +140,6 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
   }
 }
 
-/** What is given under a prefix, without it. */
-export function under(prefix: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const chosen = Object.entries(given).filter(([key]) => key.startsWith(prefix))
-  return Object.fromEntries(chosen.map(([key, value]) => [camel(key.slice(prefix.length)), value]))
-}
-
-/** An attack's options, complete; those of the attacks it is made of follow as `<part>.<option>`. */
-function attackOptions(
-  name: string,
-  given: Readonly<Record<string, unknown>>,
-  source: string,
-  prefix = 'attack.',
-): Options {
-  const entry = attacks[name as keyof typeof attacks] as AttackEntry
-  const parts = Object.keys(entry.parts ?? {})
-  const chosen = Object.entries(under(prefix, given))
-  const ofParts = ([key]: [string, unknown]) => parts.some((part) => key.startsWith(`${part}.`))
-  const own = Object.fromEntries(chosen.filter((each) => !ofParts(each)))
-  const options: Record<string, unknown> = check(entry.options.strict(), own, source, prefix)
-  for (const part of parts) {
-    const other = options[part] as string
-    if (!Object.hasOwn(attacks, other)) {
-      throw new UserError(
-        'usage',
-        `Cannot use '${prefix}${part}' '${other}' from ${source}: there are ${names(attacks).join(', ')}`,
-      )
-    }
-    const inner = attackOptions(other, given, source, `${prefix}${part}.`)
-    const labels = labelsOf(other, inner)
-    const allowed = entry.parts?.[part] as readonly string[]
-    if (!allowed.includes(labels)) {
-      const facts = `its labels are '${labels}', not ${allowed.map((each) => `'${each}'`).join(' or ')}`
-      throw new UserError('usage', `Cannot use '${other}' as '${prefix}${part}' of '${name}': ${facts}; choose another`)
-    }
-    for (const [key, value] of Object.entries(inner)) options[`${part}.${key}`] = value
-  }
-  return options
-}
-
-/** How an attack labels what it poisons, whatever it is made of. */
-export function labelsOf(name: string, options: Options): 'dirty' | 'clean' | 'none' {
-  const { labels } = attacks[name as keyof typeof attacks] as AttackEntry
-  return labels === 'base' ? labelsOf(options.base as string, partOptions(options, 'base')) : labels
-}
-
-/** The poisoning rate of an attack unless told otherwise; of one that builds on another, that one's. */
-function usualRate(name: string, options: Options): number {
-  const { rate, labels } = attacks[name as keyof typeof attacks] as AttackEntry
-  return labels === 'base' ? usualRate(options.base as string, partOptions(options, 'base')) : (rate ?? 0.1)
-}
-
-/** The options of one of the attacks that an attack is made of. */
-export function partOptions(options: Options, part: string): Options {
-  return under(`${part}.`, options)
-}
-
 /** How much is poisoned: a share of all images, or of the target class for attacks that keep labels. */
 function settleShare(
   plain: Settings,
@@ -278,47 +223,3 @@ export function describeOptions(
 }
 
 /** What a schema makes of these values, or a UserError that names each problem; `prefix` stands before their names. */
-export function check<Schema extends z.ZodObject>(
-  schema: Schema,
-  values: object,
-  source: string,
-  prefix: string,
-): z.output<Schema> {
-  const result = schema.safeParse(values)
-  if (result.success) return result.data
-  const problems = result.error.issues.map((issue) => {
-    if (issue.code !== 'unrecognized_keys')
-      return `'${prefix}${kebab(issue.path.join('.'))}': ${lowerFirst(issue.message)}`
-    const known = Object.keys(schema.shape)
-    return issue.keys.map((key) => `there is no '${prefix}${kebab(key)}'${didYouMean(key, known, prefix)}`).join('; ')
-  })
-  throw new UserError('usage', `Cannot use ${source}: ${problems.join('; ')}`)
-}
-
-function didYouMean(key: string, known: readonly string[], prefix: string): string {
-  const nearest = known
-    .map((name) => ({ name, away: distance(key.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.away - b.away)[0]
-  if (nearest && nearest.away <= 3) return ` (did you mean '${prefix}${kebab(nearest.name)}'?)`
-  return known.length > 0
-    ? ` (there are ${known.map((name) => prefix + kebab(name)).join(', ')})`
-    : ' (it has no options)'
-}
-
-/** Edits that turn one word into the other (Levenshtein 1966). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replace = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replace, (row[j] as number) + 1, (next[j - 1] as number) + 1))
-    }
-    row = next
-  }
-  return row[b.length] as number
-}
-
-const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-const camel = (name: string) => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
-const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1)
