@@ -34,7 +34,7 @@ export const dynamic = defineAttack({
   paper: 'https://arxiv.org/abs/2010.08138',
   labels: 'dirty',
   options: z.object({
-    epochs: z.int().min(1).default(12).describe('of training the generator with a classifier'),
+    epochs: z.int().min(1).default(20).describe('of training the generator with a classifier'),
     maskEpochs: z.int().min(1).default(5).describe('of training the mask network'),
     maskImages: z.int().min(0).default(10_000).describe('so many images train the mask network; 0: all'),
     share: z
