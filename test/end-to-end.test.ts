@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { parseConfigFile, resolveConfig } from '../src/experiment/config.ts'
+import { flattenConfig, parseConfigFile, resolveConfig } from '../src/experiment/config.ts'
 import { type Listener, silent } from '../src/experiment/listener.ts'
 import { createRun, openRun, type RunFolder, readMetrics } from '../src/experiment/record.ts'
 import { type ExperimentResult, runExperiment } from '../src/experiment/run.ts'
@@ -99,5 +99,18 @@ describe('an experiment', () => {
     expect(comparable(resumed)).toEqual(comparable(first))
     const numbers = (path: string) => readMetrics(join(path, 'metrics.jsonl')).map(({ seconds, ...rest }) => rest)
     expect(numbers(resumed.run)).toEqual(numbers(first.run))
+  })
+
+  it('records what a repair began with: the model of plain training on the same images', async () => {
+    const plain = { ...flattenConfig(config), preset: 'default', 'clean-share': 0.1, epochs: 1 }
+    const of = (settings: Record<string, unknown>) => {
+      const kept = Object.entries(settings).filter(([name]) => !name.startsWith('defense.'))
+      return experiment(createRun(runs, 'experiment', resolveConfig(Object.fromEntries(kept))))
+    }
+    const none = await of({ ...plain, defense: 'none' })
+    const { backdoored } = await of({ ...plain, defense: 'nad', preset: 'quick' })
+    const { cleanAccuracy, attackSuccessRate } = none
+    expect(backdoored).toEqual({ cleanAccuracy, attackSuccessRate, seconds: expect.any(Number) })
+    expect(none.backdoored).toBeNull()
   })
 })

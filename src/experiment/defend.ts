@@ -16,14 +16,21 @@ export interface DefenseSurroundings extends Surroundings {
   readonly say: (line: string) => void
   /** images that can be trusted, for a defense that declares that it needs some */
   readonly clean?: ImageSet | null
+  /** told of the model that the defense is about to repair, and how long it took to train where that is known */
+  readonly onBackdoored?: (model: Classifier, seconds: number | null) => Promise<void>
 }
 
-/** Trains on untrusted images by the configured defense, which sees them and nothing else. */
+/**
+ * Trains on untrusted images by the configured defense, which sees them and nothing else. `seconds` is its own time, without
+ * that of the model it repairs.
+ */
 export async function defend(
   config: Config,
   images: ImageSet,
   around: DefenseSurroundings,
-): Promise<Defended & { description: ModelDescription; backdooredSeconds: number | null }> {
+): Promise<Defended & { description: ModelDescription; seconds: number }> {
+  const began = performance.now()
+  let aside = 0
   const { describe, close, ...workshop } = openWorkshop(config, images, around)
   const entry = defenses[config.defense]
   if (entry.assumes === 'clean images' && !around.clean?.labels.length) {
@@ -36,12 +43,12 @@ export async function defend(
     around.clean && entry.assumes === 'clean images'
       ? openWorkshop(config, around.clean, { ...around, random: around.random.fork('clean') })
       : null
-  let backdooredSeconds: number | null = null
   const view: DefenderView = {
     ...workshop,
     clean: trusted,
     trace: around.onTrace,
     async backdoored() {
+      const asked = performance.now()
       const model = workshop.model('model')
       const key = ['plain training', images.hash, config.epochs, whatTrainingDependsOn(config, around.compute)]
       const learn = async (checkpoints: Surroundings['checkpoints']) => {
@@ -56,16 +63,18 @@ export async function defend(
         return { tensors, report: {} }
       }
       const { learned } = await learnOnce(key, { say: around.say, learn })
-      backdooredSeconds = learned.report.seconds ?? null
       restore(model, learned.tensors)
+      await around.onBackdoored?.(model, learned.report.seconds ?? null)
+      aside += performance.now() - asked
       return model
     },
   }
   const train = entry.train as (options: unknown, view: DefenderView) => Promise<Defended>
   const defended = await train(config.options.defense, view)
+  const seconds = (performance.now() - began - aside) / 1000
   trusted?.close()
   close()
-  return { ...defended, description: describe(defended.classifier), backdooredSeconds }
+  return { ...defended, description: describe(defended.classifier), seconds }
 }
 
 function restore(model: Classifier, stored: Readonly<Record<string, Tensor>>): void {

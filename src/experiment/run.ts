@@ -48,18 +48,22 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
     await writePreview(folder.file('preview.png'), { clean: test, attack, training: { train, poisoned } })
     listener.say(describePoison(poisoned.truth, train.labels.length))
 
-    const trained = performance.now()
-    const { classifier, suspicion, description, backdooredSeconds } = await defend(config, poisoned.set, {
+    let backdoored: Backdoored | null = null
+    const { classifier, suspicion, description, seconds } = await defend(config, poisoned.set, {
       ...{ compute, random: random.fork('defense'), clean, say: listener.say },
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
       onProgress: listener.progress,
       onEpoch,
       onTrace: (name, epoch, values) => folder.appendMetrics(compareWithTruth(name, epoch, values, poisoned.truth)),
       interrupted: listener.interrupted,
+      async onBackdoored(model, seconds) {
+        const { cleanAccuracy, attackSuccessRate } = await evaluate(model, test, { attack, device: compute.device })
+        backdoored = { cleanAccuracy, attackSuccessRate, seconds }
+      },
     })
     const resumed = folder.readJson('resumed.json') !== undefined
     // Of a resumed run only the last part was timed.
-    const trainingSeconds = resumed ? null : (performance.now() - trained) / 1000
+    const trainingSeconds = resumed ? null : seconds
     const modelHash = saveModel(folder.file('model.safetensors'), classifier, description)
     const evaluation = await evaluate(classifier, test, { attack, device: compute.device })
     if (suspicion) writeSuspects(folder.file('suspects.csv'), poisoned.set, suspicion)
@@ -81,12 +85,25 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
       coverImages: poisoned.truth.covers.length,
       poisonHash: poisoned.truth.hash,
       cleanImagesGiven: clean?.labels.length ?? 0,
-      ...{ trigger, modelHash, trainingSeconds, backdooredSeconds, seconds: (performance.now() - began) / 1000 },
+      ...{
+        trigger,
+        modelHash,
+        trainingSeconds,
+        backdoored: backdoored as Backdoored | null,
+        seconds: (performance.now() - began) / 1000,
+      },
       ...{ resumed, environment },
     }
     folder.writeJson('result.json', result)
     return result
   })
+}
+
+/** The model that a defense repaired: its figures before, and how long it took to train where this machine did so in one piece. */
+export interface Backdoored {
+  readonly cleanAccuracy: number
+  readonly attackSuccessRate: number | null
+  readonly seconds: number | null
 }
 
 export type ExperimentResult = Awaited<ReturnType<typeof runExperiment>>
