@@ -29,15 +29,29 @@ useThreads(compute.threads)
 const cache = mkdtempSync(join(tmpdir(), 'deconfound-defenses-')) // or the second round would find what the first learned
 process.env.XDG_CACHE_HOME = cache
 
-/** Passes per image in units of plain training's forward and backward; a forward pass alone is a third. Absent: 1. */
+/** Steps of MixMatch an epoch, and its batch. */
+const [iterations, labelled] = [10, 64]
+const count = Number(flags.images)
+const forward = 1 / 3 // of a forward and a backward pass
+
+/** Passes per image in units of plain training's forward and backward. Absent: 1. */
 const arithmetic: Readonly<Record<string, number>> = {
-  'nad model': 4 / 3, // and the teacher's forward pass
-  'cbd model': 4 / 3, // and the confounder's
+  'nad model': 1 + forward, // the teacher's
+  'cbd model': 1 + forward, // the confounder's
+  'abl unlearning': 1 + forward / 0.01, // after each epoch the accuracy on the other 99 %
+  'd-br model': 1 + 0.05 / 0.2 + forward, // with the unlearning between its epochs, and the accuracy after each
+  'dbd backbone': 2, // two views
+  'dbd head': forward, // the backbone is frozen
+  // for each labelled image two views of an unlabelled one, whose label is guessed first; after each epoch all images' losses
+  'dbd model': 3 + 2 * forward + (forward * count) / (iterations * labelled),
 }
 
+/** Stages of a single step, whose speed says nothing. */
+const single = new Set(['dbd neighbors'])
+
 const random = new Random(1)
-const images = randomImages(Number(flags.images))
-const clean = randomImages(Number(flags.images) / 4)
+const images = randomImages(count)
+const clean = randomImages(count / 4)
 const rates = new Map<string, number[]>()
 for (let round = 0; round < Number(flags.rounds); round++) {
   for (const name of Object.keys(defenses)) await measure(name)
@@ -64,16 +78,20 @@ async function measure(defense: string): Promise<void> {
   const lengths = Object.keys(schema).filter((option) => /epochs$/i.test(option) && !/decay|fast/i.test(option))
   const kebab = (option: string) => option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
   const short = Object.fromEntries(lengths.map((option) => [`defense.${kebab(option)}`, 3]))
-  const config = resolveConfig({ defense, epochs: 3, ...short })
+  const few = 'iterations' in schema ? { 'defense.iterations': iterations } : {}
+  const config = resolveConfig({ defense, epochs: 3, ...short, ...few })
   const last = new Map<string, number>()
   await arena(() =>
     defend(config, images, {
       ...{ compute, clean, random: new Random(2), checkpoints: noCheckpoints, interrupted: () => false },
       ...{ onEpoch: () => {}, onTrace: () => {}, say: () => {} },
-      onProgress: ({ stage, imagesPerSecond }) => void last.set(`${defense} ${stage}`, imagesPerSecond),
+      onProgress: ({ stage, imagesPerSecond }) =>
+        void last.set(`${defense} ${stage.replace(/-\d+$/, '')}`, imagesPerSecond),
     }),
   )
-  for (const [stage, rate] of last) rates.set(stage, [...(rates.get(stage) ?? []), rate])
+  for (const [stage, rate] of last) {
+    if (!single.has(stage)) rates.set(stage, [...(rates.get(stage) ?? []), rate])
+  }
 }
 
 function randomImages(count: number): ImageSet {

@@ -13,5 +13,8 @@ if (!existsSync(compiled)) {
     process.exit(2)
   }
 }
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') throw error // else whoever read it has enough, as in `| head`
+})
 const { main } = await import(compiled)
 await main(process.argv.slice(2))

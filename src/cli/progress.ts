@@ -41,6 +41,7 @@ function onTerminal(interrupted: () => boolean) {
     say: line,
     reading: counting('reading images'),
     writing: counting('writing images'),
+    scoring: counting('scoring images'),
     progress: (p: Progress) => show(`${p.stage} ${p.epoch + 1}/${p.epochs}`, p.batch, p.batches, details(p)),
     epoch: (metrics: EpochMetrics) => line(epochLine(metrics)),
     interrupted,
@@ -59,10 +60,12 @@ function inLines(interrupted: () => boolean) {
     process.stderr.write(`${text}\n`)
     last = performance.now()
   }
+  const counting = (name: string) => (done: number, total: number) => due() && line(`${name}: ${done} of ${total}`)
   return {
     say: line,
-    reading: (done: number, total: number) => due() && line(`reading images: ${done} of ${total}`),
-    writing: (done: number, total: number) => due() && line(`writing images: ${done} of ${total}`),
+    reading: counting('reading images'),
+    writing: counting('writing images'),
+    scoring: counting('scoring images'),
     progress: (p: Progress) =>
       due() && line(`${p.stage} epoch ${p.epoch + 1}/${p.epochs}, batch ${p.batch}/${p.batches}: ${details(p)}`),
     epoch: (metrics: EpochMetrics) => line(epochLine(metrics)),

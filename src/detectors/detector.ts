@@ -20,6 +20,8 @@ export interface DetectorView {
   readonly compute: Compute
   /** images per pass through the model: a matter of memory and time, of which no score depends */
   readonly batch: number
+  /** passes through the model so far, and how many it will take */
+  readonly onProgress: (done: number, total: number) => void
 }
 
 /** One entry of the catalogue of detectors. */

@@ -24,6 +24,7 @@ const quick: Partial<Record<DetectorName, Record<string, unknown>>> = { strip: {
 /** Everything a detector may see, and nothing else. The type makes sure that the list is complete. */
 const allowed: Record<keyof DetectorView, true> = {
   ...{ images: true, classes: true, model: true, clean: true, random: true, compute: true, batch: true },
+  onProgress: true,
 }
 
 const names = Object.keys(detectors) as DetectorName[]
@@ -113,10 +114,19 @@ describe.each(names)('detector %s', (name) => {
     }: { seed?: number; batch?: number; clean?: ImageSet; of?: Classifier } = {},
   ) => {
     const [untrusted, trusted] = [loader(images, device), clean ? loader(clean, device) : null]
-    const view = { images: untrusted, classes, model: of, clean: trusted, random: new Random(seed), compute, batch }
+    const passes: [number, number][] = []
+    const view = {
+      ...{ images: untrusted, classes, model: of, clean: trusted, random: new Random(seed), compute, batch },
+      onProgress: (done: number, total: number) => void passes.push([done, total]),
+    }
     expect(Object.keys(view).sort()).toEqual(Object.keys(allowed).sort())
     try {
-      return await entry.detect(entry.options.parse(quick[name] ?? {}), view)
+      const suspicion = await entry.detect(entry.options.parse(quick[name] ?? {}), view)
+      for (const [i, [done, total]] of passes.entries()) {
+        expect(done).toBeGreaterThan(passes[i - 1]?.[0] ?? 0)
+        expect(i + 1 === passes.length ? done === total : done < total).toBe(true)
+      }
+      return suspicion
     } finally {
       untrusted.free()
       trusted?.free()

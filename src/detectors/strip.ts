@@ -40,9 +40,15 @@ export const strip = defineDetector({
       .default(0.01)
       .describe('share of trusted images that may lie above the threshold'),
   }),
-  async detect(options, { images, clean, random, ...view }) {
+  async detect(options, { images, clean, random, onProgress, ...view }) {
+    const total = options.superpositions * (images.count + (clean?.count ?? 0))
+    let done = 0
+    const onPasses = (count: number) => {
+      done += count
+      onProgress(done, total)
+    }
     const seen = (which: Loader, stream: string) =>
-      meanEntropies(which, clean ?? images, { ...options, ...view, random: random.fork(stream) })
+      meanEntropies(which, clean ?? images, { ...options, ...view, random: random.fork(stream), onPasses })
     const score = (await seen(images, 'images')).map((entropy) => -entropy)
     if (!clean) return { score, threshold: otsuThreshold(score) }
     const trusted = (await seen(clean, 'clean')).map((entropy) => -entropy)
@@ -53,13 +59,14 @@ export const strip = defineDetector({
 type Superposing = Pick<DetectorView, 'model' | 'batch' | 'random'> & {
   readonly superpositions: number
   readonly superposition: 'sum' | 'mean'
+  readonly onPasses: (count: number) => void
 }
 
 /** Of each image, the mean entropy in bits of the predictions under random others laid over it. */
 async function meanEntropies(
   images: Loader,
   others: Loader,
-  { model, batch, random, superpositions, superposition }: Superposing,
+  { model, batch, random, superpositions, superposition, onPasses }: Superposing,
 ): Promise<Float32Array> {
   const sums = new Float64Array(images.count)
   const pairs = images.count * superpositions
@@ -78,6 +85,7 @@ async function meanEntropies(
     below.forEach((image, k) => {
       sums[image] = (sums[image] as number) + (entropies[k] as number)
     })
+    onPasses(below.length)
     await setImmediate()
   }
   return Float32Array.from(sums, (sum) => sum / superpositions)

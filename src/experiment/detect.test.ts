@@ -62,7 +62,7 @@ describe('a detector on a finished experiment', () => {
       spied.mockRestore()
     }
     const view = seen as DetectorView
-    const allowed = ['batch', 'classes', 'clean', 'compute', 'images', 'model', 'random']
+    const allowed = ['batch', 'classes', 'clean', 'compute', 'images', 'model', 'onProgress', 'random']
     expect(Object.keys(view).sort()).toEqual(allowed)
     expect(Object.keys(view.images).sort()).toEqual(['count', 'free', 'images', 'labels', 'labelsOf', 'shape'])
     const { poisoned, originalLabels } = JSON.parse(readFileSync(join(experiment.run, 'truth.json'), 'utf8'))

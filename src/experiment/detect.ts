@@ -68,6 +68,7 @@ export async function detectPoison(run: string, detection: Detection, listener: 
     const trusted = clean && entry.assumes !== 'nothing' ? loader(clean, compute.device) : null
     const view: DetectorView = {
       ...{ images, classes: set.classes, model, clean: trusted, compute, batch },
+      onProgress: listener.scoring,
       random: new Random(config.seed).fork('detector'),
     }
     const suspicion = await entry.detect(options, view)

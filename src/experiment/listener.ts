@@ -8,6 +8,8 @@ export interface Listener {
   reading(done: number, total: number): void
   /** images written so far */
   writing(done: number, total: number): void
+  /** passes of images through a detector's model so far */
+  scoring(done: number, total: number): void
   /** after every batch */
   progress(progress: Progress): void
   /** after every epoch */
@@ -18,6 +20,6 @@ export interface Listener {
 
 /** Tells nobody. */
 export const silent: Listener = {
-  ...{ say() {}, reading() {}, writing() {}, progress() {}, epoch() {} },
+  ...{ say() {}, reading() {}, writing() {}, scoring() {}, progress() {}, epoch() {} },
   interrupted: () => false,
 }
