@@ -1,6 +1,7 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { main } from '../src/cli/main.ts'
 import { liveTensors } from '../src/tensor/tensor.ts'
@@ -121,5 +122,48 @@ describe('preview', () => {
   it('is refused without an attack', async () => {
     expect(await command('preview', '--out', at('none.png'))).toMatchObject({ code: 2 })
     expect(existsSync(at('none.png'))).toBe(false)
+  })
+})
+
+describe('table', () => {
+  const records = (name: string) => fileURLToPath(new URL(`../results/${name}`, import.meta.url))
+
+  it('shows recorded experiments, attacks by defenses, in Markdown', async () => {
+    const { code, out } = await command('table', records('cifar10-cbd'))
+    expect(code).toBe(0)
+    expect(out).toMatch(/^cifar10, wrn, epochs 15, clean-share 0, target 0, seed 1\n\n\| attack +\| none /)
+    expect(out).toMatch(/\| badnets +\| 100\.00 \/ 84\.71 +\| 23\.01 \/ 10\.47 \(collapsed\) /)
+    const { cells } = await json('table', records('cifar10-cbd'))
+    expect(cells).toContainEqual(expect.objectContaining({ defense: 'cbd paper', collapsed: 1, seeds: [1] }))
+  })
+
+  it('shows how well the poison was named', async () => {
+    const { out } = await command('table', records('cifar10-cbd'), '--suspicion')
+    expect(out).toContain('1.000, 98.64 / 0.65')
+    expect(out).not.toContain('none')
+  })
+})
+
+describe('sweep', () => {
+  const folder = fileURLToPath(new URL('../experiments', import.meta.url))
+
+  it.each(readdirSync(folder).filter((file) => file.endsWith('.yaml')))(
+    '%s is one, and fits its records',
+    async (file) => {
+      const { cells } = await json('sweep', join(folder, file), '--dry-run')
+      expect(cells.length).toBeGreaterThan(0)
+    },
+  )
+
+  it('runs what is not recorded', async () => {
+    const settings = [
+      'settings: {dataset: signs, dataset.train: 48, dataset.test: 24, epochs: 1, batch: 24, model.depth: 10}',
+    ]
+    const lines = [`record: ${at('records')}`, ...settings, 'also: [{attack: none}]']
+    writeFileSync(at('sweep.yaml'), lines.join('\n'))
+    const words = ['sweep', at('sweep.yaml'), '--runs', at('sweeps'), '--threads', '1']
+    expect(await json(...words)).toEqual({ record: at('records'), recorded: 1, failed: [] })
+    expect(await command('sweep', at('sweep.yaml'), '--workers', '0')).toMatchObject({ code: 2 })
+    expect((await command('table', at('records'))).out).toContain('| none')
   })
 })

@@ -19,6 +19,10 @@ const indexCopy = operator('index_copy')
  * of any trigger, that makes the poison hard to learn early, which is what their defense lives on. While a network f is
  * trained, the noise of each poisoned image climbs its loss. At test time the trigger is shown alone.
  *
+ * The bound is 2 gray levels where the authors write 8/255: at 8 the noise itself, whose fine texture all poisoned images
+ * share, becomes the trigger that a network learns in place of the shown one (docs/log.md). Two levels are 8/255 of an
+ * input divided by its standard deviation, about a quarter.
+ *
  * | paper | here |
  * |---|---|
  * | δ, its bound 8/255 | noise, bound |
@@ -32,7 +36,7 @@ export const adaptive = defineAttack({
   parts: { base: ['dirty', 'clean'] },
   options: z.object({
     base: z.string().default('badnets').describe('the attack whose trigger it uses; its options are attack.base.…'),
-    bound: z.int().min(0).max(127).default(8).describe('largest change of a pixel by the noise, in gray levels'),
+    bound: z.int().min(0).max(127).default(2).describe('largest change of a pixel by the noise, in gray levels'),
     iterations: z.int().min(1).default(5).describe('ascent steps on each batch: M'),
     step: z.number().positive().default(0.51).describe('length of an ascent step, in gray levels'),
     epochs: z.int().min(1).default(10).describe('of training the network against which the noise climbs'),

@@ -8,6 +8,8 @@ import { predictCommand } from './predict.ts'
 import { previewCommand } from './preview.ts'
 import { resumeCommand } from './resume.ts'
 import { runCommand } from './run.ts'
+import { sweepCommand } from './sweep.ts'
+import { tableCommand } from './table.ts'
 import { trainCommand } from './train.ts'
 
 /** All commands, in the order help shows them. */
@@ -21,6 +23,8 @@ export const commands = [
   evaluateCommand,
   detectCommand,
   resumeCommand,
+  sweepCommand,
+  tableCommand,
   listCommand,
   doctorCommand,
 ]

@@ -49,7 +49,7 @@ export function readConfiguration(
 ): Config {
   const flags = command.opts() as Record<string, unknown>
   const file = flags.config as string | undefined
-  const given: Record<string, unknown> = file ? parseConfigFile(readText(file), file) : {}
+  const given: Record<string, unknown> = file ? parseConfigFile(readText(file, 'configuration'), file) : {}
   for (const { name } of describeOptions(settings)) {
     const value = flags[name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())]
     if (typeof value === 'string') given[name] = paths.includes(name) ? value : parseFlag(value)
@@ -94,10 +94,11 @@ function entryHelp(): string {
   return `\nOptions of entries:\n${lines.join('\n')}`
 }
 
-function readText(file: string): string {
+/** The text of a file the user names; `what` it is stands in the error. */
+export function readText(file: string, what: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new UserError('usage', `Cannot read the configuration '${file}': ${(error as Error).message}`)
+    throw new UserError('usage', `Cannot read the ${what} '${file}': ${(error as Error).message}`)
   }
 }

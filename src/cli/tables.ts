@@ -3,15 +3,22 @@ import type { Backdoored, ExperimentResult } from '../experiment/run.ts'
 
 /** Rows of equal length as a table with aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i] as number))
-        .join('  ')
-        .trimEnd(),
-    )
+  return aligned(rows)
+    .map((row) => row.join('  ').trimEnd())
     .join('\n')
+}
+
+/** The same in Markdown, the first row being the heads. */
+export function markdownTable([heads = [], ...rows]: readonly (readonly string[])[]): string {
+  const rule = heads.map(() => '---')
+  return aligned([heads, rule, ...rows])
+    .map((row) => `| ${row.join(' | ')} |`)
+    .join('\n')
+}
+
+function aligned(rows: readonly (readonly string[])[]): string[][] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
+  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] as number)))
 }
 
 /** A share in percent, or a dash. */

@@ -175,6 +175,17 @@ export function flattenConfig({ options, ...plain }: Config): Record<string, unk
   return flat
 }
 
+/** Settings that say how a result is computed, not what it is a result of. */
+export const incidental = ['data', 'clean', 'device', 'precision', 'threads', 'checkpoint-every', 'holdout']
+
+/** The first setting that makes two experiments different ones, and its two values. */
+export function firstDifference(one: Config, other: Config): { name: string; values: [unknown, unknown] } | undefined {
+  const [a, b] = [flattenConfig(one), flattenConfig(other)]
+  const names = [...new Set([...Object.keys(a), ...Object.keys(b)])]
+  const name = names.find((each) => !incidental.includes(each) && a[each] !== b[each])
+  return name === undefined ? undefined : { name, values: [a[name], b[name]] }
+}
+
 /** Reads a YAML (or JSON) configuration file's text. */
 export function parseConfigFile(text: string, file: string): Record<string, unknown> {
   let value: unknown

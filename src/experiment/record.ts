@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { UserError } from '../errors.ts'
 import { lockFolder, readJsonLines, writeAtomically } from '../files.ts'
-import { type Config, flattenConfig, parseConfigFile, resolveConfig } from './config.ts'
+import { type Config, firstDifference, flattenConfig, parseConfigFile, resolveConfig } from './config.ts'
 
 // A run's directory:
 //   config.yaml         everything that determines the run; it alone repeats it
@@ -43,11 +43,36 @@ export function createRun(parent: string, kind: RunKind, config: Config): RunFol
     if (['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     throw new UserError('usage', `Cannot make the run's directory '${path}': ${(error as Error).message}`)
   }
-  const settled = withAbsoluteData(config)
-  const folder = open(path, kind, settled, true)
-  writeAtomically(folder.file('kind'), `${kind}\n`)
-  writeAtomically(folder.file('config.yaml'), stringify(flattenConfig(settled))) // last: with it this is a run
+  const folder = open(path, kind, withAbsoluteData(config), true)
+  describeRun(folder)
   return folder
+}
+
+/** Opens the directory of this very experiment, begun before or not; where another process has it, a UserError. */
+export function claimRun(path: string, config: Config): RunFolder {
+  mkdirSync(path, { recursive: true })
+  const settled = withAbsoluteData(config)
+  const folder = open(path, 'experiment', settled, true)
+  try {
+    if (!existsSync(folder.file('config.yaml'))) {
+      describeRun(folder)
+      return folder
+    }
+    const file = folder.file('config.yaml')
+    const begun = resolveConfig(parseConfigFile(readFileSync(file, 'utf8'), file), `'${file}'`)
+    const other = firstDifference(begun, config)
+    if (!other) return { ...folder, fresh: false }
+    const facts = `it was begun with ${other.name} ${other.values[0]}, not ${other.values[1]}`
+    throw new UserError('usage', `Cannot go on with '${path}': ${facts}; remove it, or choose another folder`)
+  } catch (error) {
+    folder.close()
+    throw error
+  }
+}
+
+function describeRun({ kind, config, file }: RunFolder): void {
+  writeAtomically(file('kind'), `${kind}\n`)
+  writeAtomically(file('config.yaml'), stringify(flattenConfig(config))) // last: with it this is a run
 }
 
 /** The same configuration read from anywhere: a path relative to here would mean nothing to a later command elsewhere. */

@@ -4,14 +4,11 @@ import type { AttackEntry } from '../attacks/attack.ts'
 import { attacks } from '../attacks/index.ts'
 import { UserError } from '../errors.ts'
 import { writeAtomically } from '../files.ts'
-import { type Config, flattenConfig, resolveConfig } from './config.ts'
+import { type Config, firstDifference, flattenConfig, resolveConfig } from './config.ts'
 import { type RunFolder, readMetrics } from './record.ts'
 
 // Finished experiments kept as one small file each, without this machine's paths: result, configuration, metrics. Named
 // by what was run, so that a second run of the same finds it.
-
-/** Settings that say how a result is computed, not what it is a result of. */
-const incidental = ['data', 'clean', 'device', 'precision', 'threads', 'checkpoint-every', 'holdout']
 
 /** Writes a finished run's record into the folder `results`; returns its path. */
 export function writeRecord(results: string, folder: RunFolder, result: { readonly run: string }): string {
@@ -34,12 +31,10 @@ export function readRecord(results: string, config: Config): Record<string, unkn
     result: Record<string, unknown>
     config: Record<string, unknown>
   }
-  const wanted = withoutPaths(config)
-  const found = withoutPaths(resolveConfig(stored.config, `'${path}'`)) // with the defaults of settings it is too old for
-  const names = [...new Set([...Object.keys(found), ...Object.keys(wanted)])]
-  const other = names.find((name) => !incidental.includes(name) && found[name] !== wanted[name])
+  const found = resolveConfig(stored.config, `'${path}'`) // with the defaults of settings it is too old for
+  const other = firstDifference(found, config)
   if (other) {
-    const facts = `'${path}' is there with ${other} ${found[other]}, not ${wanted[other]}`
+    const facts = `'${path}' is there with ${other.name} ${other.values[0]}, not ${other.values[1]}`
     throw new UserError('usage', `Cannot record this run: ${facts}; choose another folder`)
   }
   return stored.result
@@ -50,24 +45,41 @@ function withoutPaths(config: Config): Record<string, unknown> {
   return rest
 }
 
-/** Named by what was run; of the attack's options those that are not its defaults. */
 function recordPath(results: string, config: Config): string {
+  return join(results, `${recordName(config)}.json`)
+}
+
+/** What was run; of the options of attack and defense those that are not their defaults. */
+export function recordName(config: Config): string {
   const { dataset, attack, rate, 'class-rate': classRate, labelling, defense, preset, epochs, seed } = config
   const clean = config['clean-share'] > 0 ? [`clean${config['clean-share']}`] : []
   const name = [
-    ...[dataset, attack, ...changedOptions(config), ...(labelling === 'all-to-one' ? [] : [labelling])],
+    ...[dataset, attack, ...changedAttackOptions(config), ...(labelling === 'all-to-one' ? [] : [labelling])],
     ...[classRate === undefined ? `rate${rate}` : `class-rate${classRate}`, ...clean, defense, preset],
+    ...changedDefenseOptions(config),
     ...[`${epochs}epochs`, `seed${seed}`],
   ].join('-')
-  return join(results, `${name.replaceAll(/[^\w.=-]/g, '_')}.json`)
+  return name.replaceAll(/[^\w.=-]/g, '_')
 }
 
-function changedOptions({ attack, options }: Config): string[] {
+/** The attack's options that are not its defaults. */
+export function changedAttackOptions({ attack, options }: Config): string[] {
   const parts = Object.keys((attacks[attack] as AttackEntry).parts ?? {})
   const chosen = Object.fromEntries(parts.map((part) => [`attack.${part}`, options.attack[part]]))
   const standard = resolveConfig({ attack, ...chosen }).options.attack
   const usual = resolveConfig({ attack }).options.attack
   return Object.entries(options.attack)
     .filter(([key, value]) => value !== (parts.includes(key) ? usual : standard)[key])
-    .map(([key, value]) => (typeof value === 'boolean' ? `${value ? '' : 'no-'}${key}` : `${key}=${value}`))
+    .map(named)
 }
+
+/** The defense's options that are not its preset's. */
+export function changedDefenseOptions({ defense, preset, options }: Config): string[] {
+  const usual = resolveConfig({ defense, preset }).options.defense
+  return Object.entries(options.defense)
+    .filter(([key, value]) => value !== usual[key])
+    .map(named)
+}
+
+const named = ([key, value]: [string, unknown]) =>
+  typeof value === 'boolean' ? `${value ? '' : 'no-'}${key}` : `${key}=${value}`

@@ -38,3 +38,27 @@ export function median(values: readonly number[]): number | null {
 export function mean(values: readonly number[]): number | null {
   return values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : null
 }
+
+/** A mean over runs; `margin` is half of its 95 % interval by Student's t, null for a single run. */
+export interface Estimate {
+  readonly mean: number
+  readonly margin: number | null
+  readonly runs: number
+}
+
+/** Null without values. */
+export function estimate(values: readonly number[]): Estimate | null {
+  const center = mean(values)
+  if (center === null) return null
+  const n = values.length
+  if (n < 2) return { mean: center, margin: null, runs: n }
+  const variance = values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (n - 1)
+  const t = studentQuantiles[n - 2] ?? 2.045 // at most that from 30 runs on
+  return { mean: center, margin: t * Math.sqrt(variance / n), runs: n }
+}
+
+/** 97.5 % quantiles of Student's t for 1, 2, … 29 degrees of freedom. */
+const studentQuantiles = [
+  ...[12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131],
+  ...[2.12, 2.11, 2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045],
+]

@@ -1,0 +1,49 @@
+import { Command } from 'commander'
+import type { Estimate } from '../experiment/statistics.ts'
+import { type Cell, type Summary, summarize } from '../experiment/summary.ts'
+import { markdownTable } from './tables.ts'
+
+export const tableCommand = new Command('table')
+  .argument('<records>', "a folder of records, as 'run --record' writes them")
+  .description('What recorded experiments say: attacks by defenses, ASR / CA in percent')
+  .option('--suspicion', 'how well the poison was named: AUROC, true / false positives in percent')
+  .option('--json', 'print one JSON object on standard output')
+  .action((records: string, { json, suspicion }: { json?: boolean; suspicion?: boolean }) => {
+    const summary = summarize(records)
+    process.stdout.write(json ? `${JSON.stringify(summary)}\n` : `${describe(summary, suspicion ? named : obeyed)}\n`)
+  })
+
+/** Rows of experiments by columns of defenses, in Markdown; above it what all have in common. */
+function describe({ shared, cells }: Summary, show: (cell: Cell) => string): string {
+  const experiments = [...new Set(cells.map(({ experiment }) => experiment))]
+  const columns = [...new Set(['none', ...cells.map(({ defense }) => defense)])]
+  const defenses = columns.filter((defense) => cells.some((cell) => cell.defense === defense && show(cell) !== ''))
+  const rows = experiments.map((experiment) => [
+    experiment,
+    ...defenses.map((defense) => {
+      const cell = cells.find((each) => each.experiment === experiment && each.defense === defense)
+      return cell ? show(cell) : ''
+    }),
+  ])
+  const head = ['dataset', 'model', 'epochs', 'clean-share', 'target'].filter((name) => name in shared)
+  const common = head.map((name) => (name === 'dataset' || name === 'model' ? shared[name] : `${name} ${shared[name]}`))
+  const seeds = [...new Set(cells.flatMap((cell) => cell.seeds))].sort((a, b) => a - b)
+  const line = [...common, `seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}`].join(', ')
+  return `${line}\n\n${markdownTable([['attack', ...defenses], ...rows])}`
+}
+
+function obeyed({ attackSuccessRate, cleanAccuracy, collapsed }: Cell): string {
+  return `${percents(attackSuccessRate)} / ${percents(cleanAccuracy)}${collapsed > 0 ? ' (collapsed)' : ''}`
+}
+
+function named({ auroc, truePositives, falsePositives }: Cell): string {
+  if (!auroc) return ''
+  return `${auroc.mean.toFixed(3)}, ${percents(truePositives)} / ${percents(falsePositives)}`
+}
+
+/** A mean in percent with its interval, where there are several runs. */
+function percents(estimate: Estimate | null): string {
+  if (!estimate) return '–'
+  const { mean, margin } = estimate
+  return `${(100 * mean).toFixed(2)}${margin === null ? '' : ` ± ${(100 * margin).toFixed(2)}`}`
+}
