@@ -5,7 +5,9 @@ import { markdownTable } from './tables.ts'
 
 export const tableCommand = new Command('table')
   .argument('<records>', "a folder of records, as 'run --record' writes them")
-  .description('What recorded experiments say: attacks by defenses, ASR / CA in percent')
+  .description(
+    'What recorded experiments say: attacks by defenses, ASR (excess over training on clean data) / CA in percent',
+  )
   .option('--suspicion', 'how well the poison was named: AUROC, true / false positives in percent')
   .option('--json', 'print one JSON object on standard output')
   .action((records: string, { json, suspicion }: { json?: boolean; suspicion?: boolean }) => {
@@ -32,8 +34,9 @@ function describe({ shared, cells }: Summary, show: (cell: Cell) => string): str
   return `${line}\n\n${markdownTable([['attack', ...defenses], ...rows])}`
 }
 
-function obeyed({ attackSuccessRate, cleanAccuracy, collapsed }: Cell): string {
-  return `${percents(attackSuccessRate)} / ${percents(cleanAccuracy)}${collapsed > 0 ? ' (collapsed)' : ''}`
+function obeyed({ attackSuccessRate, excessSuccessRate, cleanAccuracy, collapsed }: Cell): string {
+  const excess = excessSuccessRate ? ` (excess ${percents(excessSuccessRate)})` : ''
+  return `${percents(attackSuccessRate)}${excess} / ${percents(cleanAccuracy)}${collapsed > 0 ? ' (collapsed)' : ''}`
 }
 
 function named({ auroc, truePositives, falsePositives }: Cell): string {

@@ -1,5 +1,5 @@
 import type { Evaluation, SuspicionQuality } from '../experiment/evaluate.ts'
-import type { Backdoored, ExperimentResult } from '../experiment/run.ts'
+import type { ExperimentResult, PlainFigures } from '../experiment/run.ts'
 
 /** Rows of equal length as a table with aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string {
@@ -28,16 +28,18 @@ export function percent(share: number | null | undefined): string {
 
 /** An experiment's result for a person. */
 export function describeResult(result: ExperimentResult): string {
-  const { suspicion, backdoored } = result
-  const before = backdoored ? [beforeRow(backdoored)] : []
-  const rows = [...evaluationRows(result), ...before, ...(suspicion ? suspicionRows(suspicion) : [])]
+  const { suspicion, backdoored, reference } = result
+  const beside = [
+    ...(backdoored ? [figuresRow('before the repair', backdoored)] : []),
+    ...(reference ? [figuresRow('trained on clean data', reference)] : []),
+  ]
+  const rows = [...evaluationRows(result), ...beside, ...(suspicion ? suspicionRows(suspicion) : [])]
   const collapsed = result.collapsed ? '\nThe model has collapsed: it takes most images for one class\n' : ''
   return `${table(rows)}\n${collapsed}model ${result.modelHash.slice(0, 16)} in ${result.run}`
 }
 
-const beforeRow = ({ cleanAccuracy, attackSuccessRate }: Backdoored) => {
-  const asr = `attack success rate ${percent(attackSuccessRate)}`
-  return ['before the repair', percent(cleanAccuracy), `clean accuracy of the backdoored model, ${asr}`]
+const figuresRow = (what: string, { cleanAccuracy, attackSuccessRate }: PlainFigures) => {
+  return [what, percent(cleanAccuracy), `clean accuracy, attack success rate ${percent(attackSuccessRate)}`]
 }
 
 /** How well images were suspected. */

@@ -54,6 +54,10 @@ export const settings = z.strictObject({
     .describe('instead, for a folder of your own: where images that you trust are, in folders of the same classes'),
   defense: z.enum(names(defenses)).default('none').describe('how the model is trained'),
   preset: z.string().optional().describe("a named set of the defense's options (default: its first)"),
+  reference: z
+    .boolean()
+    .default(false)
+    .describe('also train on the clean images, once for all runs, and say by how much the ASR exceeds that'),
   model: z.enum(names(models)).default('wrn').describe('architecture'),
   seed: z.int().min(0).default(1).describe('seed of everything random'),
   epochs: z.int().min(1).default(15).describe("length of the model's training"),

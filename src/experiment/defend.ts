@@ -2,18 +2,14 @@ import type { Defended, DefenderView } from '../defenses/defense.ts'
 import { defenses } from '../defenses/index.ts'
 import { UserError } from '../errors.ts'
 import type { Classifier } from '../nn/classifier.ts'
-import { stateOf } from '../nn/module.ts'
-import { noGrad, type Tensor } from '../tensor/tensor.ts'
 import type { ImageSet } from '../training/images.ts'
-import { trainPlainly } from '../training/train-plainly.ts'
 import type { Config } from './config.ts'
-import { learnOnce } from './learned.ts'
+import { type PlainSurroundings, plainlyTrained } from './plain-model.ts'
 import type { ModelDescription } from './saved-model.ts'
-import { openWorkshop, type Surroundings, whatTrainingDependsOn } from './workshop.ts'
+import { openWorkshop } from './workshop.ts'
 
-export interface DefenseSurroundings extends Surroundings {
+export interface DefenseSurroundings extends PlainSurroundings {
   readonly onTrace: (name: string, epoch: number, values: Float32Array) => void
-  readonly say: (line: string) => void
   /** images that can be trusted, for a defense that declares that it needs some */
   readonly clean?: ImageSet | null
   /** told of the model that the defense is about to repair, and how long it took to train where that is known */
@@ -50,21 +46,8 @@ export async function defend(
     async backdoored() {
       const asked = performance.now()
       const model = workshop.model('model')
-      const key = ['plain training', images.hash, config.epochs, whatTrainingDependsOn(config, around.compute)]
-      const learn = async (checkpoints: Surroundings['checkpoints']) => {
-        const named =
-          <T extends { stage: string }>(tell: (told: T) => void) =>
-          (told: T) =>
-            tell({ ...told, stage: 'backdoored' })
-        const told = { onProgress: named(around.onProgress), onEpoch: named(around.onEpoch) }
-        const plain = openWorkshop(config, images, { ...around, ...told, checkpoints })
-        const { tensors } = stateOf(await trainPlainly(plain, { name: 'model' }))
-        plain.close()
-        return { tensors, report: {} }
-      }
-      const { learned } = await learnOnce(key, { say: around.say, learn })
-      restore(model, learned.tensors)
-      await around.onBackdoored?.(model, learned.report.seconds ?? null)
+      const seconds = await plainlyTrained(model, { config, images, name: 'backdoored' }, around)
+      await around.onBackdoored?.(model, seconds)
       aside += performance.now() - asked
       return model
     },
@@ -75,11 +58,4 @@ export async function defend(
   trusted?.close()
   close()
   return { ...defended, description: describe(defended.classifier), seconds }
-}
-
-function restore(model: Classifier, stored: Readonly<Record<string, Tensor>>): void {
-  for (const [name, tensor] of Object.entries(stateOf(model).tensors)) {
-    const { device } = tensor
-    noGrad(() => tensor.copy_((stored[name] as Tensor).to({ device })))
-  }
 }

@@ -1,6 +1,7 @@
 import type { DatasetEntry } from '../datasets/dataset.ts'
 import { datasets } from '../datasets/index.ts'
 import { UserError } from '../errors.ts'
+import type { Classifier } from '../nn/classifier.ts'
 import { writePreview } from '../report/preview.ts'
 import { writeSuspects } from '../report/suspects.ts'
 import type { Compute } from '../tensor/device.ts'
@@ -15,10 +16,12 @@ import { defend } from './defend.ts'
 import { describeEnvironment, settleCompute } from './environment.ts'
 import { evaluate, evaluateSuspicion } from './evaluate.ts'
 import type { Listener } from './listener.ts'
+import { plainlyTrained } from './plain-model.ts'
 import type { Truth } from './poison.ts'
 import type { RunFolder } from './record.ts'
 import { saveModel } from './saved-model.ts'
 import { auroc, mean, median } from './statistics.ts'
+import { openWorkshop } from './workshop.ts'
 
 /**
  * An experiment with known truth, on one page: load, poison, train by the defense, measure, record. Given the directory
@@ -48,17 +51,22 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
     await writePreview(folder.file('preview.png'), { clean: test, attack, training: { train, poisoned } })
     listener.say(describePoison(poisoned.truth, train.labels.length))
 
-    let backdoored: Backdoored | null = null
-    const { classifier, suspicion, description, seconds } = await defend(config, poisoned.set, {
-      ...{ compute, random: random.fork('defense'), clean, say: listener.say },
+    let backdoored: PlainFigures | null = null
+    const around = {
+      ...{ compute, random: random.fork('defense'), say: listener.say, interrupted: listener.interrupted },
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
-      onProgress: listener.progress,
-      onEpoch,
+      ...{ onProgress: listener.progress, onEpoch },
+    }
+    const figures = async (model: Classifier, seconds: number | null): Promise<PlainFigures> => {
+      const { cleanAccuracy, attackSuccessRate } = await evaluate(model, test, { attack, device: compute.device })
+      return { cleanAccuracy, attackSuccessRate, seconds }
+    }
+    const { classifier, suspicion, description, seconds } = await defend(config, poisoned.set, {
+      ...around,
+      clean,
       onTrace: (name, epoch, values) => folder.appendMetrics(compareWithTruth(name, epoch, values, poisoned.truth)),
-      interrupted: listener.interrupted,
       async onBackdoored(model, seconds) {
-        const { cleanAccuracy, attackSuccessRate } = await evaluate(model, test, { attack, device: compute.device })
-        backdoored = { cleanAccuracy, attackSuccessRate, seconds }
+        backdoored = await figures(model, seconds)
       },
     })
     const resumed = folder.readJson('resumed.json') !== undefined
@@ -66,7 +74,17 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
     const trainingSeconds = resumed ? null : seconds
     const modelHash = saveModel(folder.file('model.safetensors'), classifier, description)
     const evaluation = await evaluate(classifier, test, { attack, device: compute.device })
+    const reference = config.reference ? await measureReference() : null
     if (suspicion) writeSuspects(folder.file('suspects.csv'), poisoned.set, suspicion)
+
+    /** What training on the clean images gives by the same recipe, length and seed. */
+    async function measureReference(): Promise<PlainFigures> {
+      const workshop = openWorkshop(config, train, around)
+      const model = workshop.model('model')
+      const seconds = await plainlyTrained(model, { config, images: train, name: 'reference' }, around)
+      workshop.close()
+      return figures(model, seconds)
+    }
 
     const result = {
       ...{
@@ -89,7 +107,10 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
         trigger,
         modelHash,
         trainingSeconds,
-        backdoored: backdoored as Backdoored | null,
+        backdoored: backdoored as PlainFigures | null,
+        reference,
+        /** by how much the ASR exceeds that of a model that never saw the trigger */
+        excessSuccessRate: reference && excess(evaluation.attackSuccessRate, reference.attackSuccessRate),
         seconds: (performance.now() - began) / 1000,
       },
       ...{ resumed, environment },
@@ -99,8 +120,12 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
   })
 }
 
-/** The model that a defense repaired: its figures before, and how long it took to train where this machine did so in one piece. */
-export interface Backdoored {
+function excess(rate: number | null, reference: number | null): number | null {
+  return rate === null || reference === null ? null : rate - reference
+}
+
+/** Figures of a model that was trained plainly, and how long it took where it was done in one piece. */
+export interface PlainFigures {
   readonly cleanAccuracy: number
   readonly attackSuccessRate: number | null
   readonly seconds: number | null

@@ -27,12 +27,17 @@ describe('the summary of a folder of records', () => {
   it('takes means over seeds, with Student’s interval', () => {
     const folder = fresh()
     for (const [seed, asr] of [0.1, 0.2, 0.6].entries())
-      record(folder, { attack: 'blend', defense: 'nad', seed }, { cleanAccuracy: 0.8, attackSuccessRate: asr })
+      record(
+        folder,
+        { attack: 'blend', defense: 'nad', seed },
+        { cleanAccuracy: 0.8, attackSuccessRate: asr, excessSuccessRate: asr - 0.1 },
+      )
     const { cells } = summarize(folder)
     expect(cells.length).toBe(1)
     expect(cells[0]).toMatchObject({ experiment: 'blend', defense: 'nad paper', seeds: [0, 1, 2], collapsed: 0 })
     expect(cells[0]?.cleanAccuracy.mean).toBeCloseTo(0.8)
     expect(cells[0]?.attackSuccessRate?.mean).toBeCloseTo(0.3)
+    expect(cells[0]?.excessSuccessRate?.mean).toBeCloseTo(0.2)
     // s = √0.07, t of 2 degrees of freedom
     expect(cells[0]?.attackSuccessRate?.margin).toBeCloseTo((4.303 * Math.sqrt(0.07)) / Math.sqrt(3), 3)
   })

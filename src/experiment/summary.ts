@@ -18,6 +18,8 @@ export interface Cell {
   readonly seeds: readonly number[]
   readonly cleanAccuracy: Estimate
   readonly attackSuccessRate: Estimate | null
+  /** by how much it exceeds that of training on clean data, where the records say so */
+  readonly excessSuccessRate: Estimate | null
   /** how many of the models take most images for one class */
   readonly collapsed: number
   readonly auroc: Estimate | null
@@ -59,6 +61,7 @@ interface Run {
   readonly seed: number
   readonly cleanAccuracy: number
   readonly attackSuccessRate: number | null
+  readonly excessSuccessRate?: number | null
   readonly collapsed: boolean
   readonly suspicion: SuspicionQuality | null
   readonly trainingSeconds: number | null
@@ -81,6 +84,7 @@ function ofAll(runs: readonly Run[]): Omit<Cell, 'experiment' | 'defense'> {
     seeds: runs.map(({ seed }) => seed).sort((a, b) => a - b),
     cleanAccuracy: over(({ cleanAccuracy }) => cleanAccuracy) as Estimate,
     attackSuccessRate: over(({ attackSuccessRate }) => attackSuccessRate),
+    excessSuccessRate: over(({ excessSuccessRate }) => excessSuccessRate),
     collapsed: runs.filter(({ collapsed }) => collapsed).length,
     auroc: over(({ suspicion }) => suspicion?.auroc),
     truePositives: over(({ suspicion }) => suspicion?.truePositives),
