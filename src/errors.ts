@@ -26,3 +26,17 @@ export class UserError extends Error {
     this.code = exitCode[code]
   }
 }
+
+/** A UserError as it is, or made of a fault of the machine that any part may meet; undefined for a bug. */
+export function asUserError(error: unknown): UserError | undefined {
+  if (error instanceof UserError) return error
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new UserError('space', `The disk is full: ${message}; free some space and resume`)
+  if (/can't allocate memory|out of memory|allocation failed/i.test(message)) {
+    return new UserError('space', `Out of memory: ${message.split('\n')[0]}; use smaller batches (--batch)`)
+  }
+  if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR'].includes(code ?? ''))
+    return new UserError('usage', `Cannot read or write a file: ${message}`)
+  return undefined
+}

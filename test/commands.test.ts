@@ -131,7 +131,7 @@ describe('table', () => {
   it('shows recorded experiments, attacks by defenses, in Markdown', async () => {
     const { code, out } = await command('table', records('cifar10-cbd'))
     expect(code).toBe(0)
-    expect(out).toMatch(/^cifar10, wrn, epochs 15, clean-share 0, target 0, seed 1\n\n\| attack +\| none /)
+    expect(out).toMatch(/^cifar10, wrn, rate 0\.1, epochs 15, seed 1\n\n\| attack +\| none /)
     expect(out).toMatch(/\| badnets +\| 100\.00 \/ 84\.71 +\| 23\.01 \/ 10\.47 \(collapsed\) /)
     const { cells } = await json('table', records('cifar10-cbd'))
     expect(cells).toContainEqual(expect.objectContaining({ defense: 'cbd paper', collapsed: 1, seeds: [1] }))

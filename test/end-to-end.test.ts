@@ -114,8 +114,8 @@ describe('an experiment', () => {
     }
     const none = await of({ ...plain, defense: 'none' })
     const { backdoored } = await of({ ...plain, defense: 'nad', preset: 'quick' })
-    const { cleanAccuracy, attackSuccessRate } = none
-    expect(backdoored).toEqual({ cleanAccuracy, attackSuccessRate, seconds: expect.any(Number) })
+    const { cleanAccuracy, attackSuccessRate, collapsed } = none
+    expect(backdoored).toEqual({ cleanAccuracy, attackSuccessRate, collapsed, seconds: expect.any(Number) })
     expect(none.backdoored).toBeNull()
   })
 

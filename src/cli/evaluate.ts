@@ -8,7 +8,7 @@ import { listenForSignals, withListener } from './session.ts'
 import { evaluationRows, table } from './tables.ts'
 
 export const evaluateCommand = withSettings(new Command('evaluate'), {
-  without: ['defense', 'preset', 'epochs', 'model', 'rate', 'holdout', 'clean'],
+  without: ['defense', 'preset', 'epochs', 'model', 'rate', 'holdout', 'clean', 'reference'],
 })
   .argument('<model>', "a model file, or a run's directory")
   .description('Measure a model on trusted test images, and against a trigger')

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander'
-import { exitCode, UserError } from '../errors.ts'
+import { asUserError, exitCode } from '../errors.ts'
 import { packageVersion } from '../experiment/environment.ts'
 import { commands } from './commands.ts'
 
@@ -20,24 +20,11 @@ export async function main(parameters: readonly string[]): Promise<void> {
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage
-  const known = error instanceof UserError ? error : asUserError(error)
+  const known = asUserError(error)
   if (known) {
     process.stderr.write(`${known.message}\n`)
     return known.code
   }
   process.stderr.write(`This is a bug in deconfound, please report it:\n${(error as Error).stack ?? error}\n`)
   return exitCode.bug
-}
-
-/** Faults of the machine that any part may meet. */
-function asUserError(error: unknown): UserError | undefined {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOSPC' || code === 'EDQUOT')
-    return new UserError('space', `The disk is full: ${message}; free some space and resume`)
-  if (/can't allocate memory|out of memory|allocation failed/i.test(message)) {
-    return new UserError('space', `Out of memory: ${message.split('\n')[0]}; use smaller batches (--batch)`)
-  }
-  if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR'].includes(code ?? ''))
-    return new UserError('usage', `Cannot read or write a file: ${message}`)
-  return undefined
 }

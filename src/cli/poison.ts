@@ -9,7 +9,7 @@ import { percent, reportRows, table } from './tables.ts'
 const forms = Object.entries(formats).map(([name, { title }]) => `${name}: ${title}`)
 
 export const poisonCommand = withSettings(new Command('poison'), {
-  without: ['defense', 'preset', 'epochs', 'holdout', 'runs', 'clean', 'clean-share'],
+  without: ['defense', 'preset', 'epochs', 'holdout', 'runs', 'clean', 'clean-share', 'reference'],
 })
   .argument('[data]', dataArgument)
   .description('Write a poisoned data set, and beside it the truth about it')

@@ -6,7 +6,7 @@ import { listenForSignals, withListener } from './session.ts'
 import { reportRows, table } from './tables.ts'
 
 export const previewCommand = withSettings(new Command('preview'), {
-  without: ['defense', 'preset', 'epochs', 'holdout', 'runs', 'clean', 'clean-share'],
+  without: ['defense', 'preset', 'epochs', 'holdout', 'runs', 'clean', 'clean-share', 'reference'],
 })
   .argument('[data]', dataArgument)
   .description("Draw an attack's trigger: images clean, triggered, and the difference times 8")

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Command } from 'commander'
-import { UserError } from '../errors.ts'
+import { exitCode, UserError } from '../errors.ts'
 import { parseFlag } from '../experiment/config.ts'
 import type { Listener } from '../experiment/listener.ts'
 import { readRecord, recordName } from '../experiment/results.ts'
@@ -36,76 +36,85 @@ export const sweepCommand = new Command('sweep')
   .option('--json', 'print one JSON object on standard output')
   .addHelpText(
     'after',
-    '\nAny number of sweeps of the same file may run at once, and each goes on with what was broken off.\n\nExample:\n  deconfound sweep experiments/cifar10-defenses.yaml --workers 2',
+    '\nAny number of sweeps of the same file may run at once, and each goes on with what was broken off. To run an experiment\nagain, remove its record and its directory among the runs.\n\nExample:\n  deconfound sweep experiments/cifar10-defenses.yaml --workers 2',
   )
   .action(async (file: string, options: Options) => {
     const sweep = parseSweep(readText(file, 'sweep'), file)
     if (options.dryRun) return plan(sweep, options)
     const workers = positive('workers', options.workers, true)
-    const result =
-      workers > 1 ? await sideBySide(file, sweep, { ...options, count: workers }) : await alone(sweep, options)
+    const minutes = options.minutes === undefined ? Number.POSITIVE_INFINITY : positive('minutes', options.minutes)
+    const share = Math.max(1, Math.floor(availableParallelism() / workers))
+    const threads = options.threads === undefined ? share : positive('threads', options.threads, true)
+    const { runs } = options
+    const { result, code } =
+      workers > 1
+        ? await sideBySide(file, sweep, { runs, workers, threads, minutes })
+        : await alone(sweep, { runs, minutes, ...(options.threads === undefined ? {} : { threads }) })
     process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${describe(result)}\n`)
-    process.exitCode = result.failed[0]?.code ?? 0
+    process.exitCode = code
   })
 
 function plan(sweep: Sweep, { json }: Options): void {
-  const cells = sweep.cells.map((cell) => ({ cell: recordName(cell), recorded: isRecorded(sweep, cell) }))
-  const rows = cells.map(({ cell, recorded }) => [cell, recorded ? 'recorded' : 'to do'])
+  const cells = sweep.cells.map((cell) => stateOf(sweep, cell))
+  const rows = cells.map(({ cell, recorded, problem }) => [cell, problem ?? (recorded ? 'recorded' : 'to do')])
   process.stdout.write(json ? `${JSON.stringify({ record: sweep.record, cells })}\n` : `${table(rows)}\n`)
 }
 
+interface Limits {
+  readonly runs: string
+  readonly minutes: number
+  readonly threads?: number
+}
+
+interface Ended {
+  readonly result: SweepResult
+  readonly code: number
+}
+
 /** In this process, one experiment after the other. */
-function alone({ record, cells }: Sweep, { runs, threads, minutes }: Options): Promise<SweepResult> {
+async function alone({ record, cells }: Sweep, { runs, minutes, ...threads }: Limits): Promise<Ended> {
   listenForSignals()
-  const end =
-    minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + 60_000 * positive('minutes', minutes)
-  const share = threads === undefined ? {} : { threads: positive('threads', threads, true) }
-  const own = cells.map((cell) => ({ ...cell, ...share }))
-  return withListener((listener) => {
+  const end = performance.now() + 60_000 * minutes
+  const own = cells.map((cell) => ({ ...cell, ...threads }))
+  const result = await withListener((listener) => {
     const until: Listener = { ...listener, interrupted: () => listener.interrupted() || performance.now() > end }
     return runSweep({ record, cells: own }, runs, until)
   })
+  return { result, code: result.failed[0]?.code ?? 0 }
 }
 
 /** Processes of their own, for libtorch's threads are a process's; their lines are told with their number. */
 async function sideBySide(
   file: string,
   sweep: Sweep,
-  { runs, count, threads, minutes }: Options & { count: number },
-): Promise<SweepResult> {
-  const share = threads ?? String(Math.max(1, Math.floor(availableParallelism() / count)))
-  const words = [
-    'sweep',
-    file,
-    '--runs',
-    runs,
-    '--threads',
-    share,
-    ...(minutes ? ['--minutes', minutes] : []),
-    '--json',
-  ]
+  { runs, workers, threads, minutes }: Required<Limits> & { workers: number },
+): Promise<Ended> {
+  const until = Number.isFinite(minutes) ? ['--minutes', String(minutes)] : []
+  const words = ['sweep', file, '--runs', runs, '--threads', String(threads), ...until, '--json']
   // Threads that wait busily would take the other workers' cores.
-  const env = { ...process.env, OMP_NUM_THREADS: share, OMP_WAIT_POLICY: 'passive' }
-  const children = Array.from({ length: count }, () =>
+  const env = { ...process.env, OMP_NUM_THREADS: String(threads), OMP_WAIT_POLICY: 'passive' }
+  const children = Array.from({ length: workers }, () =>
     spawn(process.execPath, [join(packageRoot(), 'bin', 'deconfound.js'), ...words], {
-      ...{ env, stdio: ['ignore', 'pipe', 'pipe'] },
+      ...{ env, stdio: ['ignore', 'pipe', 'pipe'], detached: true }, // so that a terminal's signal comes once, from here
     }),
   )
-  const forward = (signal: NodeJS.Signals) => {
-    for (const child of children) child.kill(signal)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      for (const child of children) child.kill(signal)
+    })
   }
-  process.on('SIGTERM', forward)
-  process.on('SIGINT', () => {}) // a terminal's goes to the workers as well
   const ended = await Promise.all(children.map((child, k) => outcome(child, k + 1)))
-  const failed = ended.flatMap(({ result }) => result?.failed ?? [])
-  const open = sweep.cells.filter((cell) => !isRecorded(sweep, cell))
-  const unknown = open.filter((cell) => failed.every((each) => each.cell !== recordName(cell)))
-  if (unknown.length > 0) {
-    const facts = `${unknown.length} of ${sweep.cells.length} experiments are not recorded`
-    const killed = ended.some(({ code }) => code === null) ? ', a worker was killed' : ''
-    throw new UserError('saved', `Stopped: ${facts}${killed}; give the command again to go on`)
-  }
-  return { record: sweep.record, recorded: sweep.cells.length - open.length, failed }
+  const open = new Set(
+    sweep.cells.map((cell) => stateOf(sweep, cell)).flatMap(({ cell, recorded }) => (recorded ? [] : cell)),
+  )
+  const failures = new Map(ended.flatMap(({ result }) => result?.failed ?? []).map((each) => [each.cell, each]))
+  const failed = [...failures.values()].filter(({ cell }) => open.has(cell)) // another worker may have got it done
+  const result = { record: sweep.record, recorded: sweep.cells.length - open.size, failed }
+  if (failed.length === open.size) return { result, code: failed[0]?.code ?? 0 }
+  const broken = ended.find(({ code, result }) => code !== exitCode.saved && !result)
+  if (broken?.code) return { result, code: broken.code } // it has said why
+  const facts = `${open.size} of ${sweep.cells.length} experiments are not recorded${broken ? ', a worker was killed' : ''}`
+  throw new UserError('saved', `Stopped: ${facts}; give the command again to go on`)
 }
 
 /** Waits for a worker; what it prints at its end is its result. */
@@ -126,7 +135,16 @@ function describe({ record, recorded, failed }: SweepResult): string {
   return [...lines, `${recorded} recorded in ${record}: deconfound table ${record}`].join('\n')
 }
 
-const isRecorded = ({ record }: Sweep, cell: Sweep['cells'][number]) => readRecord(record, cell) !== undefined
+/** Whether an experiment is recorded, or what stands in its place. */
+function stateOf({ record }: Sweep, cell: Sweep['cells'][number]) {
+  const name = recordName(cell)
+  try {
+    return { cell: name, recorded: readRecord(record, cell) !== undefined, problem: null }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return { cell: name, recorded: false, problem: error.message }
+  }
+}
 
 function positive(name: string, text: string, whole = false): number {
   const value = parseFlag(text)

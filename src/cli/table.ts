@@ -20,6 +20,7 @@ function describe({ shared, cells }: Summary, show: (cell: Cell) => string): str
   const experiments = [...new Set(cells.map(({ experiment }) => experiment))]
   const columns = [...new Set(['none', ...cells.map(({ defense }) => defense)])]
   const defenses = columns.filter((defense) => cells.some((cell) => cell.defense === defense && show(cell) !== ''))
+  if (!cells.some((cell) => show(cell) !== '')) return 'No defense here said which images it suspects'
   const rows = experiments.map((experiment) => [
     experiment,
     ...defenses.map((defense) => {
@@ -27,16 +28,20 @@ function describe({ shared, cells }: Summary, show: (cell: Cell) => string): str
       return cell ? show(cell) : ''
     }),
   ])
-  const head = ['dataset', 'model', 'epochs', 'clean-share', 'target'].filter((name) => name in shared)
-  const common = head.map((name) => (name === 'dataset' || name === 'model' ? shared[name] : `${name} ${shared[name]}`))
+  const common = Object.entries(shared).map(([name, value]) =>
+    name === 'dataset' || name === 'model' ? value : `${name} ${value}`,
+  )
   const seeds = [...new Set(cells.flatMap((cell) => cell.seeds))].sort((a, b) => a - b)
-  const line = [...common, `seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}`].join(', ')
+  const several = seeds.length > 1
+  const interval = several ? '; ± is half of a 95 % interval over seeds' : ''
+  const line = `${[...common, `seed${several ? 's' : ''} ${seeds.join(', ')}`].join(', ')}${interval}`
   return `${line}\n\n${markdownTable([['attack', ...defenses], ...rows])}`
 }
 
-function obeyed({ attackSuccessRate, excessSuccessRate, cleanAccuracy, collapsed }: Cell): string {
+function obeyed({ attackSuccessRate, excessSuccessRate, cleanAccuracy, collapsed, seeds }: Cell): string {
+  const collapse = seeds.length > 1 ? ` (${collapsed} of ${seeds.length} collapsed)` : ' (collapsed)'
   const excess = excessSuccessRate ? ` (excess ${percents(excessSuccessRate)})` : ''
-  return `${percents(attackSuccessRate)}${excess} / ${percents(cleanAccuracy)}${collapsed > 0 ? ' (collapsed)' : ''}`
+  return `${percents(attackSuccessRate)}${excess} / ${percents(cleanAccuracy)}${collapsed > 0 ? collapse : ''}`
 }
 
 function named({ auroc, truePositives, falsePositives }: Cell): string {

@@ -28,10 +28,11 @@ export function percent(share: number | null | undefined): string {
 
 /** An experiment's result for a person. */
 export function describeResult(result: ExperimentResult): string {
-  const { suspicion, backdoored, reference } = result
+  const { suspicion, backdoored, reference, excessSuccessRate } = result
   const beside = [
     ...(backdoored ? [figuresRow('before the repair', backdoored)] : []),
     ...(reference ? [figuresRow('trained on clean data', reference)] : []),
+    ...(reference ? [['excess success rate', percent(excessSuccessRate), 'over that']] : []),
   ]
   const rows = [...evaluationRows(result), ...beside, ...(suspicion ? suspicionRows(suspicion) : [])]
   const collapsed = result.collapsed ? '\nThe model has collapsed: it takes most images for one class\n' : ''

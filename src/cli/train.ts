@@ -8,7 +8,7 @@ import { inRun } from './session.ts'
 import { percent, table } from './tables.ts'
 
 export const trainCommand = withSettings(new Command('train'), {
-  without: ['data', 'dataset', 'attack', 'rate', 'class-rate', 'target', 'labelling', 'clean-share'],
+  without: ['data', 'dataset', 'attack', 'rate', 'class-rate', 'target', 'labelling', 'clean-share', 'reference'],
 })
   .argument('<data>', 'a folder of class folders, or of CIFAR-10 batches')
   .description('Train on your own images, trusting none of them: a model, and a list of suspicious images')
@@ -22,7 +22,7 @@ export const trainCommand = withSettings(new Command('train'), {
       )
     const rest = command.args.slice(1)
     const own = rest.find((word) =>
-      /^--(data|dataset|attack|rate|class-rate|target|labelling|clean-share)\b(?!\.)/.test(word),
+      /^--(data|dataset|attack|rate|class-rate|target|labelling|clean-share|reference)\b(?!\.)/.test(word),
     )
     if (own)
       throw new UserError('usage', `Cannot use '${own}' with 'train', which poisons nothing: see 'deconfound run'`)

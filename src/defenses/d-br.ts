@@ -53,13 +53,14 @@ export const dBr = defineDefense({
   }),
   presets: { paper: {}, quick: { spreadEpochs: 5, epochs: 10 } },
   async train(options, view) {
+    const model = await view.backdoored() // first, for it may have to wait for another process
     const score = await featureChange(await firstNetwork(options, view), view)
     const { isolated: suspicious, threshold } = isolate(score, options.sensitive)
     const { isolated: clean } = isolate(
       score.map((change) => -change),
       options.stable,
     )
-    return { classifier: await repair(view, { ...options, suspicious, clean }), suspicion: { score, threshold } }
+    return { classifier: await repair(model, view, { ...options, suspicious, clean }), suspicion: { score, threshold } }
   },
 })
 
@@ -161,11 +162,11 @@ interface Repairing {
 
 /** Unlearns and relearns by turns, epoch by epoch; from the last good network on only relearns where unlearning cost too much. */
 async function repair(
+  model: Classifier,
   view: DefenderView,
   { suspicious, clean, epochs, rate, mayLose }: Repairing,
 ): Promise<Classifier> {
   const { recipe } = view
-  const model = await view.backdoored()
   const trusted = only(view.images, clean)
   const enough = (1 - mayLose) * (await accuracyOn(model, trusted))
   const good = view.model('good')

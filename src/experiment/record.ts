@@ -61,7 +61,7 @@ export function claimRun(path: string, config: Config): RunFolder {
     const file = folder.file('config.yaml')
     const begun = resolveConfig(parseConfigFile(readFileSync(file, 'utf8'), file), `'${file}'`)
     const other = firstDifference(begun, config)
-    if (!other) return { ...folder, fresh: false }
+    if (!other) return { ...folder, fresh: false, config: { ...begun, ...pathsOf(settled) } }
     const facts = `it was begun with ${other.name} ${other.values[0]}, not ${other.values[1]}`
     throw new UserError('usage', `Cannot go on with '${path}': ${facts}; remove it, or choose another folder`)
   } catch (error) {
@@ -77,9 +77,12 @@ function describeRun({ kind, config, file }: RunFolder): void {
 
 /** The same configuration read from anywhere: a path relative to here would mean nothing to a later command elsewhere. */
 export function withAbsoluteData(config: Config): Config {
-  const { data, clean } = config
+  return { ...config, ...pathsOf(config) }
+}
+
+/** Where the data are, absolute. */
+function pathsOf({ data, clean }: Config): Pick<Partial<Config>, 'data' | 'clean'> {
   return {
-    ...config,
     ...(data === undefined ? {} : { data: resolve(data) }),
     ...(clean === undefined ? {} : { clean: resolve(clean) }),
   }

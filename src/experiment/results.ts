@@ -4,8 +4,9 @@ import type { AttackEntry } from '../attacks/attack.ts'
 import { attacks } from '../attacks/index.ts'
 import { UserError } from '../errors.ts'
 import { writeAtomically } from '../files.ts'
-import { type Config, firstDifference, flattenConfig, resolveConfig } from './config.ts'
+import { type Config, firstDifference, flattenConfig, incidental, resolveConfig } from './config.ts'
 import { type RunFolder, readMetrics } from './record.ts'
+import type { ExperimentResult } from './run.ts'
 
 // Finished experiments kept as one small file each, without this machine's paths: result, configuration, metrics. Named
 // by what was run, so that a second run of the same finds it.
@@ -24,20 +25,28 @@ export function writeRecord(results: string, folder: RunFolder, result: { readon
 }
 
 /** The recorded result of such a run, where there is one; a record of another configuration in its place is an error. */
-export function readRecord(results: string, config: Config): Record<string, unknown> | undefined {
+export function readRecord(results: string, config: Config): ExperimentResult | undefined {
   const path = recordPath(results, config)
   if (!existsSync(path)) return undefined
-  const stored = JSON.parse(readFileSync(path, 'utf8')) as {
-    result: Record<string, unknown>
-    config: Record<string, unknown>
-  }
-  const found = resolveConfig(stored.config, `'${path}'`) // with the defaults of settings it is too old for
-  const other = firstDifference(found, config)
+  const found = readRecordFile(path)
+  const other = firstDifference(found.config, config)
   if (other) {
     const facts = `'${path}' is there with ${other.name} ${other.values[0]}, not ${other.values[1]}`
     throw new UserError('usage', `Cannot record this run: ${facts}; choose another folder`)
   }
-  return stored.result
+  return found.result
+}
+
+/** A record, its configuration with the defaults of settings that it is too old for. */
+export function readRecordFile(path: string): { config: Config; result: ExperimentResult } {
+  try {
+    const { config, result } = JSON.parse(readFileSync(path, 'utf8'))
+    if (typeof result?.cleanAccuracy !== 'number') throw new Error('it holds no result')
+    return { config: resolveConfig(config, `'${path}'`), result }
+  } catch (error) {
+    if (error instanceof UserError) throw error
+    throw new UserError('data', `Cannot read the record '${path}': ${(error as Error).message}; restore or remove it`)
+  }
 }
 
 function withoutPaths(config: Config): Record<string, unknown> {
@@ -49,7 +58,7 @@ function recordPath(results: string, config: Config): string {
   return join(results, `${recordName(config)}.json`)
 }
 
-/** What was run; of the options of attack and defense those that are not their defaults. */
+/** What was run; of all that has a default what differs from it. */
 export function recordName(config: Config): string {
   const { dataset, attack, rate, 'class-rate': classRate, labelling, defense, preset, epochs, seed } = config
   const clean = config['clean-share'] > 0 ? [`clean${config['clean-share']}`] : []
@@ -57,6 +66,7 @@ export function recordName(config: Config): string {
     ...[dataset, attack, ...changedAttackOptions(config), ...(labelling === 'all-to-one' ? [] : [labelling])],
     ...[classRate === undefined ? `rate${rate}` : `class-rate${classRate}`, ...clean, defense, preset],
     ...changedDefenseOptions(config),
+    ...Object.entries(otherChanges(config)).map(named),
     ...[`${epochs}epochs`, `seed${seed}`],
   ].join('-')
   return name.replaceAll(/[^\w.=-]/g, '_')
@@ -80,6 +90,22 @@ export function changedDefenseOptions({ defense, preset, options }: Config): str
     .filter(([key, value]) => value !== usual[key])
     .map(named)
 }
+
+/** Settings that differ from their defaults, and neither name the experiment nor say how it is computed. */
+export function otherChanges(config: Config): Record<string, unknown> {
+  const { dataset, attack, defense, preset } = config
+  const usual = flattenConfig(resolveConfig({ dataset, attack, defense, preset }))
+  const changed = Object.entries(flattenConfig(config)).filter(
+    ([name, value]) =>
+      value !== usual[name] && ![...naming, ...incidental].includes(name) && !/^(attack|defense)\./.test(name),
+  )
+  return Object.fromEntries(changed)
+}
+
+const naming = [
+  ...['dataset', 'attack', 'rate', 'class-rate', 'labelling', 'clean-share', 'defense', 'preset', 'epochs', 'seed'],
+  'reference', // adds to a result and changes none
+]
 
 const named = ([key, value]: [string, unknown]) =>
   typeof value === 'boolean' ? `${value ? '' : 'no-'}${key}` : `${key}=${value}`

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { DatasetEntry } from '../datasets/dataset.ts'
 import { datasets } from '../datasets/index.ts'
 import { UserError } from '../errors.ts'
@@ -58,8 +59,10 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
       ...{ onProgress: listener.progress, onEpoch },
     }
     const figures = async (model: Classifier, seconds: number | null): Promise<PlainFigures> => {
-      const { cleanAccuracy, attackSuccessRate } = await evaluate(model, test, { attack, device: compute.device })
-      return { cleanAccuracy, attackSuccessRate, seconds }
+      const { cleanAccuracy, attackSuccessRate, collapsed } = await evaluate(model, test, {
+        ...{ attack, device: compute.device },
+      })
+      return { cleanAccuracy, attackSuccessRate, collapsed, seconds }
     }
     const { classifier, suspicion, description, seconds } = await defend(config, poisoned.set, {
       ...around,
@@ -128,6 +131,7 @@ function excess(rate: number | null, reference: number | null): number | null {
 export interface PlainFigures {
   readonly cleanAccuracy: number
   readonly attackSuccessRate: number | null
+  readonly collapsed: boolean
   readonly seconds: number | null
 }
 
@@ -194,7 +198,7 @@ export function rememberEnvironment(
     (name) => before[name] !== now[name],
   )
   if (changed.length > 0) say(`resumed with another ${changed.join(', ')}: the result may differ in rounding`)
-  folder.writeJson('resumed.json', now)
+  if (existsSync(folder.file('checkpoints'))) folder.writeJson('resumed.json', now) // else nothing was trained yet
   return before
 }
 

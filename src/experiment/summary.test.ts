@@ -50,16 +50,17 @@ describe('the summary of a folder of records', () => {
     record(folder, { attack: 'wanet', labelling: 'all-to-all' }, result)
     record(folder, { attack: 'sig' }, result)
     record(folder, { attack: 'wanet', epochs: 3 }, result)
+    record(folder, { attack: 'wanet', batch: 64 }, result)
     const { cells, shared } = summarize(folder)
     expect(cells.map(({ experiment }) => experiment).sort()).toEqual([
       'sig, class-rate 0.8, epochs 15',
       'wanet noise, rate 0.1, epochs 15',
-      'wanet, labelling all-to-all, rate 0.1, epochs 15',
       'wanet, rate 0.1, epochs 15',
+      'wanet, rate 0.1, epochs 15, batch 64',
       'wanet, rate 0.1, epochs 3',
+      'wanet, rate 0.1, labelling all-to-all, epochs 15',
     ])
-    expect(shared).toMatchObject({ dataset: 'signs', model: 'wrn', 'clean-share': 0 })
-    expect(Object.keys(shared)).not.toContain('epochs')
+    expect(shared).toEqual({ dataset: 'signs', model: 'wrn' })
     expect(cells.every(({ attackSuccessRate }) => attackSuccessRate === null)).toBe(true)
   })
 
@@ -73,6 +74,15 @@ describe('the summary of a folder of records', () => {
     expect(none).toMatchObject({ seeds: [1], cleanAccuracy: { mean: 0.9 }, trainingSeconds: { mean: 60 } })
     expect(none?.attackSuccessRate).toEqual({ mean: 1, margin: null, runs: 1 })
     expect(cells.length).toBe(4)
+    record(
+      folder,
+      { attack: 'badnets', defense: 'none' },
+      { cleanAccuracy: 0.9, attackSuccessRate: 1, collapsed: true },
+    )
+    expect(summarize(folder).cells.find(({ defense }) => defense === 'none')).toMatchObject({
+      collapsed: 1,
+      seeds: [1],
+    })
   })
 
   it('names a defense by preset and changed options, and counts collapsed models', () => {

@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
-import { type Config, flattenConfig, incidental, resolveConfig } from './config.ts'
+import type { Config } from './config.ts'
 import type { SuspicionQuality } from './evaluate.ts'
-import { changedAttackOptions, changedDefenseOptions } from './results.ts'
-import type { ExperimentResult } from './run.ts'
+import { changedAttackOptions, changedDefenseOptions, otherChanges, readRecordFile } from './results.ts'
+import type { ExperimentResult, PlainFigures } from './run.ts'
 import { type Estimate, estimate } from './statistics.ts'
 
 // What a folder of records says, experiment by experiment: means over seeds, by what was done to the images and how the
@@ -38,22 +38,31 @@ export interface Summary {
 export function summarize(folder: string): Summary {
   const records = readRecords(folder)
   const settings = records.map(({ config }) => conditions(config))
-  const names = [...new Set(settings.flatMap((each) => Object.keys(each)))].filter((name) => name !== 'attack')
+  const names = [...new Set(settings.flatMap((each) => Object.keys(each)))]
   const differs = (name: string) => settings.some((each) => each[name] !== settings[0]?.[name])
   const different = names.filter(differs)
   const cells = new Map<string, { experiment: string; defense: string; runs: Run[] }>()
-  for (const [i, { config, result }] of records.entries()) {
+  const add = (experiment: string, defense: string, run: Run) => {
+    const key = `${experiment}|${defense}`
+    const cell = cells.get(key) ?? { experiment, defense, runs: [] }
+    cells.set(key, cell)
+    if (cell.runs.every(({ seed }) => seed !== run.seed)) cell.runs.push(run)
+  }
+  const experiments = records.map(({ config }, i) => {
     const own = settings[i] as Record<string, unknown>
     const said = different.filter((name) => own[name] !== undefined).map((name) => `${name} ${own[name]}`)
-    const experiment = [[config.attack, ...changedAttackOptions(config)].join(' '), ...said].join(', ')
-    for (const { defense, run } of runsOf(config, result)) {
-      const key = `${experiment}|${defense}`
-      const cell = cells.get(key) ?? { experiment, defense, runs: [] }
-      cells.set(key, cell)
-      if (cell.runs.every(({ seed }) => seed !== run.seed)) cell.runs.push(run) // several repairs began with one model
-    }
+    return [[config.attack, ...changedAttackOptions(config)].join(' '), ...said].join(', ')
+  })
+  for (const [i, { config, result }] of records.entries()) {
+    add(experiments[i] as string, defenseOf(config), { ...result, seed: config.seed })
   }
-  const shared = Object.fromEntries(Object.entries(settings[0] ?? {}).filter(([name]) => !differs(name)))
+  // The model that several repairs began with stands for plain training where that has no record of its own.
+  for (const [i, { config, result }] of records.entries()) {
+    if (result.backdoored) add(experiments[i] as string, 'none', plainRun(config, result, result.backdoored))
+  }
+  const shared = Object.fromEntries(
+    Object.entries(settings[0] ?? {}).filter(([name, value]) => value !== undefined && !differs(name)),
+  )
   return { shared, cells: [...cells.values()].map(({ runs, ...which }) => ({ ...which, ...ofAll(runs) })) }
 }
 
@@ -67,14 +76,12 @@ interface Run {
   readonly trainingSeconds: number | null
 }
 
-/** The run itself, and plain training where the run repaired its model. */
-function runsOf(config: Config, result: ExperimentResult): { defense: string; run: Run }[] {
-  const run = { defense: defenseOf(config), run: { ...result, seed: config.seed } }
-  const { backdoored } = result
-  if (!backdoored) return [run]
-  const { seconds: trainingSeconds, ...measured } = backdoored
-  const plain = { ...measured, seed: config.seed, collapsed: false, suspicion: null, trainingSeconds }
-  return [run, { defense: 'none', run: plain }]
+function plainRun({ seed }: Config, { reference }: ExperimentResult, { seconds, ...measured }: PlainFigures): Run {
+  const { attackSuccessRate } = measured
+  const floor = reference?.attackSuccessRate
+  const excessSuccessRate = typeof floor === 'number' && attackSuccessRate !== null ? attackSuccessRate - floor : null
+  const collapsed = measured.collapsed ?? false // records of older versions do not say
+  return { ...measured, collapsed, seed, excessSuccessRate, suspicion: null, trainingSeconds: seconds }
 }
 
 function ofAll(runs: readonly Run[]): Omit<Cell, 'experiment' | 'defense'> {
@@ -93,15 +100,17 @@ function ofAll(runs: readonly Run[]): Omit<Cell, 'experiment' | 'defense'> {
   }
 }
 
-/** Every setting but the seed, the defense's, and those that are the computer's or said by the attack's changed options. */
+/** What was done besides attack and defense: what names it, and whatever is not as usual. */
 function conditions(config: Config): Record<string, unknown> {
-  const { rate, seed, preset, defense, labelling, 'class-rate': classRate, ...rest } = flattenConfig(config)
-  const kept = Object.entries(rest).filter(([name]) => !incidental.includes(name) && !/^(attack|defense)\./.test(name))
+  const { dataset, model, epochs, rate, labelling, 'class-rate': classRate, 'clean-share': clean } = config
   return {
-    labelling: labelling === 'all-to-one' ? undefined : labelling, // the usual one goes without saying
+    ...{ dataset, model },
     rate: classRate === undefined ? rate : undefined,
     'class-rate': classRate,
-    ...Object.fromEntries(kept),
+    labelling: labelling === 'all-to-one' ? undefined : labelling,
+    'clean-share': clean > 0 ? clean : undefined,
+    epochs,
+    ...otherChanges(config),
   }
 }
 
@@ -122,15 +131,5 @@ function readRecords(folder: string): { config: Config; result: ExperimentResult
   if (files.length === 0) {
     throw new UserError('usage', `Cannot make a table of '${folder}': it holds no records; 'run --record' writes some`)
   }
-  return files.sort().map((file) => {
-    const path = join(folder, file)
-    try {
-      const { config, result } = JSON.parse(readFileSync(path, 'utf8'))
-      if (typeof result?.cleanAccuracy !== 'number') throw new Error('it holds no result')
-      return { config: resolveConfig(config, `'${path}'`), result }
-    } catch (error) {
-      if (error instanceof UserError) throw error
-      throw new UserError('data', `Cannot read the record '${path}': ${(error as Error).message}; restore or remove it`)
-    }
-  })
+  return files.sort().map((file) => readRecordFile(join(folder, file)))
 }

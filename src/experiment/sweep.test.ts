@@ -21,7 +21,7 @@ function sweepOf(rest: object) {
   const folder = fresh()
   const sweep = parseSweep(JSON.stringify({ record: join(folder, 'records'), settings: small, ...rest }), 'a.yaml')
   const work = (listener: Partial<Listener> = {}) => runSweep(sweep, join(folder, 'runs'), { ...silent, ...listener })
-  return { sweep, work, runOf: (k: number) => join(folder, 'runs', 'records', recordName(sweep.cells[k] as never)) }
+  return { sweep, work, runOf: (k: number) => join(folder, 'runs', recordName(sweep.cells[k] as never)) }
 }
 
 describe('a sweep’s file', () => {
@@ -39,7 +39,7 @@ describe('a sweep’s file', () => {
   it.each([
     ['a name it does not know', { gird: {} }, "there is no 'gird' (did you mean 'grid'?)"],
     ['a mistake in one of its experiments', { grid: { attack: ['badnets', 'bandets'] } }, "'attack'"],
-    ['two experiments with one record', { also: [{ seed: 1 }, { batch: 12 }] }, 'would both be recorded as'],
+    ['the same experiment twice', { also: [{ seed: 1 }, { epochs: 1 }] }, 'two of its experiments are the same'],
     ['none at all', {}, 'it names no experiments'],
     ['an empty list', { grid: { attack: [] } }, "'grid.attack'"],
   ])('is refused for %s', (_, rest, message) => {
@@ -97,11 +97,19 @@ describe('a sweep', () => {
     expect(result.failed[0]?.message).toContain(missing)
   })
 
-  it('refuses to go on with what was begun otherwise', () => {
+  it('leaves nothing of an experiment that is a mistake', async () => {
+    const { work, runOf } = sweepOf({ also: [{ attack: 'badnets', target: 12 }] })
+    expect(await work()).toMatchObject({ recorded: 0, failed: [{ code: 2 }] })
+    expect(existsSync(runOf(0))).toBe(false)
+  })
+
+  it('refuses to go on with what was begun otherwise, and goes on as it was begun', () => {
     const { sweep, runOf } = sweepOf({ also: [{ attack: 'badnets' }] })
     const [cell] = sweep.cells as [(typeof sweep.cells)[number]]
     claimRun(runOf(0), { ...cell, batch: 12 }).close()
     expect(() => claimRun(runOf(0), cell)).toThrow('it was begun with batch 12, not 24')
-    expect(() => claimRun(runOf(0), { ...cell, batch: 12, threads: 2 }).close()).not.toThrow()
+    const folder = claimRun(runOf(0), { ...cell, batch: 12, threads: 2 })
+    expect(folder).toMatchObject({ fresh: false, config: { batch: 12, threads: 1 } })
+    folder.close()
   })
 })

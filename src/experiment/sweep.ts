@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
-import { exitCode, UserError } from '../errors.ts'
+import { asUserError, exitCode, UserError } from '../errors.ts'
 import { check } from './check.ts'
 import { type Config, parseConfigFile, resolveConfig } from './config.ts'
 import type { Listener } from './listener.ts'
@@ -36,8 +36,8 @@ export function parseSweep(text: string, file: string): Sweep {
   for (const cell of cells) {
     const name = recordName(cell)
     if (named.has(name)) {
-      const facts = `two of its experiments would both be recorded as '${name}'`
-      throw new UserError('usage', `Cannot use '${file}': ${facts}; give them different folders`)
+      const facts = `two of its experiments are the same, '${name}'`
+      throw new UserError('usage', `Cannot use '${file}': ${facts}; remove one`)
     }
     named.set(name, cell)
   }
@@ -63,50 +63,55 @@ export interface SweepResult {
 /** Runs what is not recorded yet, one experiment at a time, until every cell is recorded, here or elsewhere, or has failed. */
 export async function runSweep({ record, cells }: Sweep, runs: string, listener: Listener): Promise<SweepResult> {
   const failed: { cell: string; message: string; code: number }[] = []
-  const parent = resolve(runs, basename(resolve(record)))
-  mkdirSync(parent, { recursive: true })
+  const told = new Set<string>()
   let left = cells
   while (left.length > 0) {
     const busy: Config[] = []
     for (const cell of left) {
-      if (listener.interrupted()) throw stopped()
       const name = recordName(cell)
       try {
-        await runCell(cell, { record, listener, path: join(parent, name) })
+        if (readRecord(record, cell)) continue
+        if (listener.interrupted()) throw new UserError('saved', 'Stopped on request; everything is saved')
+        await runCell(cell, { record, listener, path: join(resolve(runs), name) })
       } catch (error) {
-        if (!(error instanceof UserError) || error.code === exitCode.saved) throw error
-        if (error.code === exitCode.locked) busy.push(cell)
-        else {
-          listener.say(`${name} failed: ${error.message}`)
-          failed.push({ cell: name, message: error.message, code: error.code })
+        const known = asUserError(error)
+        if (!known || known.code === exitCode.saved) throw error
+        if (known.code === exitCode.locked) {
+          busy.push(cell)
+          if (!told.has(name)) listener.say(`${name} has to wait: ${known.message}`)
+          told.add(name)
+        } else {
+          listener.say(`${name} failed: ${known.message}`)
+          failed.push({ cell: name, message: known.message, code: known.code })
         }
       }
     }
-    if (busy.length === left.length) await waitFor(listener)
+    if (busy.length > 0 && busy.length === left.length) await pause(listener)
     left = busy
   }
   return { record, recorded: cells.length - failed.length, failed }
 }
 
-/** Another process has the cell, or learns what it needs, where the error says that something is locked. */
+/** Where something is locked, another process has the cell, or learns what it needs. */
 async function runCell(
   cell: Config,
   { record, path, listener }: { record: string; path: string; listener: Listener },
 ): Promise<void> {
-  if (readRecord(record, cell)) return
   const folder = claimRun(path, cell)
   try {
     if (readRecord(record, cell)) return // recorded between the look and the claim
     listener.say(`${basename(path)} ${folder.fresh ? 'begins' : 'goes on'}`)
     writeRecord(record, folder, await resumeRun(folder, listener))
+  } catch (error) {
+    // A mistake in the settings would stand in the way of the mended ones.
+    if (folder.fresh && asUserError(error)?.code === exitCode.usage) rmSync(path, { recursive: true })
+    throw error
   } finally {
     folder.close()
   }
 }
 
-/** Five seconds, less where the sweep shall stop. */
-async function waitFor(listener: Listener): Promise<void> {
-  for (let tenth = 0; tenth < 50 && !listener.interrupted(); tenth++) await setTimeout(100)
+/** Half a minute, less where the sweep shall stop. */
+async function pause(listener: Listener): Promise<void> {
+  for (let tenth = 0; tenth < 300 && !listener.interrupted(); tenth++) await setTimeout(100)
 }
-
-const stopped = () => new UserError('saved', 'Stopped on request; everything is saved')

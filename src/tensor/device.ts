@@ -78,8 +78,13 @@ function kernels(): string {
   return /CPU capability usage: (\w+)/.exec(native().versions().build)?.[1] ?? 'unknown'
 }
 
-/** Variables of the environment that change which kernels the libraries below choose, and so their roundings. */
+/**
+ * Variables of the environment that change which kernels the libraries below choose, and so their roundings. How many
+ * threads there are is settled by ourselves, and how they wait rounds nothing.
+ */
 function numericVariables(): Record<string, string> {
-  const named = Object.entries(process.env).filter(([name]) => /^(OPENBLAS|MKL|ATEN|ONEDNN|DNNL|OMP|KMP)_/.test(name))
+  const named = Object.entries(process.env).filter(
+    ([name]) => /^(OPENBLAS|MKL|ATEN|ONEDNN|DNNL|OMP|KMP)_/.test(name) && !/_(NUM_THREADS|WAIT_POLICY)$/.test(name),
+  )
   return Object.fromEntries(named.sort()) as Record<string, string>
 }
