@@ -67,6 +67,7 @@ export async function runSweep({ record, cells }: Sweep, runs: string, listener:
   let left = cells
   while (left.length > 0) {
     const busy: Config[] = []
+    const reasons = new Set<string>()
     for (const cell of left) {
       const name = recordName(cell)
       try {
@@ -78,15 +79,18 @@ export async function runSweep({ record, cells }: Sweep, runs: string, listener:
         if (!known || known.code === exitCode.saved) throw error
         if (known.code === exitCode.locked) {
           busy.push(cell)
-          if (!told.has(name)) listener.say(`${name} has to wait: ${known.message}`)
-          told.add(name)
+          reasons.add(known.message)
         } else {
           listener.say(`${name} failed: ${known.message}`)
           failed.push({ cell: name, message: known.message, code: known.code })
         }
       }
     }
-    if (busy.length > 0 && busy.length === left.length) await pause(listener)
+    if (busy.length > 0 && busy.length === left.length) {
+      for (const reason of reasons) if (!told.has(reason)) listener.say(`waiting: ${reason}`)
+      for (const reason of reasons) told.add(reason)
+      await pause(listener)
+    }
     left = busy
   }
   return { record, recorded: cells.length - failed.length, failed }
