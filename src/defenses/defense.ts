@@ -10,8 +10,11 @@ import type { Workshop } from '../training/workshop.ts'
 export interface DefenderView extends Workshop {
   /** images that can be trusted, none of them among the others: for a defense that declares that it needs them, else null */
   readonly clean: Workshop | null
-  /** the model that plain training gives on the untrusted images, which a defense may repair: trained once for all of them */
-  backdoored(): Promise<Classifier>
+  /**
+   * The model that plain training gives on the untrusted images, which a defense may repair: trained once for all of them.
+   * `another` names one of other weights and another order of batches.
+   */
+  backdoored(another?: string): Promise<Classifier>
   /** one number per training image at the end of an epoch, for whoever can compare it with the truth */
   trace(name: string, epoch: number, values: Float32Array): void
 }

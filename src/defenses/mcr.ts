@@ -13,14 +13,15 @@ import type { Workshop } from '../training/workshop.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
 /**
- * Mode connectivity repair (Zhao et al. 2020): between the backdoored model and a copy of it that was fine-tuned on clean
- * images lies a curve of models that are all accurate; in its middle the backdoor is weakest. The curve is a quadratic
- * Bézier curve whose middle point is learned on the clean images. The model taken is the point of the curve with the
+ * Mode connectivity repair (Zhao et al. 2020): between two models trained on the untrusted images lies a curve of models
+ * that are all accurate; in its middle the backdoor is weakest. The curve is a quadratic Bézier curve whose middle point is
+ * learned on the clean images. Its other end may also be a copy of the first, fine-tuned on the clean images, which costs
+ * no second training and stays close to the backdoor. The model taken is the point of the curve with the
  * lowest loss on them, which needs no knowledge of an attack; its batch-norm statistics are those of the clean images, augmented.
  *
  * | paper | here |
  * |---|---|
- * | w₁, w₂ | backdoored, tuned |
+ * | w₁, w₂ | backdoored, second |
  * | θ | middle |
  * | φ_θ(t) | the curve, `weightsAt` |
  */
@@ -29,7 +30,11 @@ export const mcr = defineDefense({
   paper: 'https://arxiv.org/abs/2005.00060',
   assumes: 'clean images',
   options: z.object({
-    tuningEpochs: z.int().min(1).default(20).describe('of fine-tuning the second endpoint on the clean images'),
+    second: z
+      .enum(['backdoored', 'tuned'])
+      .default('backdoored')
+      .describe('the other end: another model trained on the untrusted images, or the first one fine-tuned'),
+    tuningEpochs: z.int().min(1).default(20).describe('of fine-tuning the other end on the clean images'),
     tuningRate: z.number().positive().default(0.01).describe('its learning rate'),
     epochs: z.int().min(1).default(100).describe('of learning the middle of the curve'),
     rate: z.number().positive().default(0.01).describe('its learning rate: constant, then linear to a hundredth'),
@@ -41,13 +46,16 @@ export const mcr = defineDefense({
       .default(0)
       .describe('the point of the curve that is taken, t; 0: of 0.1, 0.2, … 0.9 the one with the lowest clean loss'),
   }),
-  presets: { paper: {}, quick: { epochs: 40 } },
-  async train({ tuningEpochs, tuningRate, epochs, rate, batch, at }, view) {
+  presets: { paper: {}, quick: { epochs: 40, second: 'tuned' } },
+  async train({ second: end, tuningEpochs, tuningRate, epochs, rate, batch, at }, view) {
     const clean = view.clean as Workshop
     const backdoored = await view.backdoored()
-    const tuned = await fineTune(backdoored, view, { epochs: tuningEpochs, rate: tuningRate, batch })
+    const other =
+      end === 'backdoored'
+        ? await view.backdoored('second')
+        : await fineTune(backdoored, view, { epochs: tuningEpochs, rate: tuningRate, batch })
 
-    const [first, second] = [copies(backdoored.parameters), copies(tuned.parameters)]
+    const [first, second] = [copies(backdoored.parameters), copies(other.parameters)]
     const middle = Object.fromEntries(
       Object.entries(first).map(([name, w]) => [name, keep(scope(() => w.add(second[name] as Tensor).div(2)))]),
     )

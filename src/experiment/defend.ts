@@ -43,11 +43,11 @@ export async function defend(
     ...workshop,
     clean: trusted,
     trace: around.onTrace,
-    async backdoored() {
+    async backdoored(another) {
       const asked = performance.now()
       const model = workshop.model('model')
-      const seconds = await plainlyTrained(model, { config, images, name: 'backdoored' }, around)
-      await around.onBackdoored?.(model, seconds)
+      const seconds = await plainlyTrained(model, { config, images, name: 'backdoored', another }, around)
+      if (!another) await around.onBackdoored?.(model, seconds)
       aside += performance.now() - asked
       return model
     },

@@ -13,20 +13,22 @@ export interface PlainSurroundings extends Surroundings {
 
 /**
  * Gives a fresh model the weights that plain training on these images gives: trained once for all runs that want the
- * same, and kept in the user's cache. Told as stage `name`. The result is how long it took, where that is known.
+ * same, and kept in the user's cache. Told as stage `name`; `another` names a second one from a stream of its own. The
+ * result is how long it took, where that is known.
  */
 export async function plainlyTrained(
   model: Classifier,
-  { config, images, name }: { config: Config; images: ImageSet; name: string },
+  { config, images, name, another }: { config: Config; images: ImageSet; name: string; another?: string | undefined },
   around: PlainSurroundings,
 ): Promise<number | null> {
-  const key = ['plain training', images.hash, config.epochs, whatTrainingDependsOn(config, around.compute)]
+  const key = ['plain training', another, images.hash, config.epochs, whatTrainingDependsOn(config, around.compute)]
+  const random = another === undefined ? around.random : around.random.fork(another)
   const { learned } = await learnOnce(key, {
     say: around.say,
     async learn(checkpoints) {
       const workshop = openWorkshop(config, images, {
         ...around,
-        ...{ checkpoints },
+        ...{ checkpoints, random },
         onProgress: (progress) => around.onProgress({ ...progress, stage: name }),
         onEpoch: (metrics) => around.onEpoch({ ...metrics, stage: name }),
       })
