@@ -8,6 +8,8 @@ export interface Augmentation {
   readonly flip: boolean
   /** side of a black square at a random place, in pixels, cut at the borders; 0 for none */
   readonly cutout: number
+  /** what a moved image shows beyond its border: black, or itself mirrored */
+  readonly margin?: 'black' | 'mirrored'
 }
 
 export const noAugmentation: Augmentation = { padding: 0, flip: false, cutout: 0 }
@@ -55,7 +57,7 @@ export function axis({ augmentation, table }: Draws, indices: Int32Array, length
   const from = new Int32Array(indices.length * length)
   const inside = new Float32Array(from.length)
   const cut = new Float32Array(from.length)
-  const { cutout } = augmentation
+  const { cutout, margin = 'black' } = augmentation
   indices.forEach((sample, b) => {
     const draw = sample * drawsPerSample
     const shift = table[draw + offset] as number
@@ -64,8 +66,10 @@ export function axis({ augmentation, table }: Draws, indices: Int32Array, length
     for (let i = 0; i < length; i++) {
       const at = (mirrored ? length - 1 - i : i) + shift
       const k = b * length + i
-      from[k] = Math.min(Math.max(at, 0), length - 1)
-      inside[k] = at >= 0 && at < length ? 1 : 0
+      const within = at >= 0 && at < length
+      const mirror = at < 0 ? -1 - at : 2 * length - 1 - at
+      from[k] = within ? at : Math.min(Math.max(margin === 'mirrored' ? mirror : at, 0), length - 1)
+      inside[k] = within || margin === 'mirrored' ? 1 : 0
       cut[k] = i >= start && i < start + cutout ? 1 : 0
     }
   })
