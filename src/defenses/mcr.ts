@@ -46,7 +46,7 @@ export const mcr = defineDefense({
       .default(0)
       .describe('the point of the curve that is taken, t; 0: of 0.1, 0.2, … 0.9 the one with the lowest clean loss'),
   }),
-  presets: { paper: {}, quick: { epochs: 40, second: 'tuned' } },
+  presets: { paper: {}, quick: { epochs: 40 } },
   async train({ second: end, tuningEpochs, tuningRate, epochs, rate, batch, at }, view) {
     const clean = view.clean as Workshop
     const backdoored = await view.backdoored()
