@@ -111,7 +111,9 @@ async function unlearn(
       },
     },
   }
-  const stage = view.stage('unlearning', { ...view.recipe, epochs: unlearningEpochs, only, state })
+  // Without augmentation: a view from which the trigger was cropped has the larger gradient, and unlearns what is right.
+  const plain = { ...view.recipe, augmentation: noAugmentation }
+  const stage = view.stage('unlearning', { ...plain, epochs: unlearningEpochs, only, state })
   for await (const { images, labels, last, report } of stage) {
     if (ended.value) continue
     scope(() => {
