@@ -6,7 +6,7 @@ import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
-import { accuracyOn, scoreEach } from '../training/predict.ts'
+import { predict, scoreEach } from '../training/predict.ts'
 import { isolate } from '../training/suspicion.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
@@ -41,7 +41,9 @@ export const abl = defineDefense({
       .min(0)
       .max(1)
       .default(0.1)
-      .describe('unlearning ends where the accuracy on the other images has fallen by this share'),
+      .describe(
+        'unlearning ends where the accuracy on the less suspicious half of the images has fallen by this share',
+      ),
   }),
   presets: { paper: {}, quick: { isolationEpochs: 5, epochs: 10 } },
   async train(options, view) {
@@ -71,7 +73,9 @@ export const abl = defineDefense({
         report({ loss: optimizer.step(crossEntropy(logits, labels), rate), accuracy: accuracy(logits, labels) })
       })
     }
-    return { classifier: await unlearn(model, view, { ...options, only: isolated }), suspicion: { score, threshold } }
+    const { others: likelyClean } = isolate(score, 0.5) // the rest lose accuracy as labelled when unlearning succeeds
+    const classifier = await unlearn(model, view, { ...options, only: isolated, likelyClean })
+    return { classifier, suspicion: { score, threshold } }
   },
 })
 
@@ -85,6 +89,7 @@ export function keptUp(
 
 interface Unlearning {
   readonly only: Int32Array
+  readonly likelyClean: Int32Array
   readonly unlearningEpochs: number
   readonly unlearningRate: number
   readonly mayLose: number
@@ -94,9 +99,13 @@ interface Unlearning {
 async function unlearn(
   model: Classifier,
   view: DefenderView,
-  { only, unlearningEpochs, unlearningRate, mayLose }: Unlearning,
+  { only, likelyClean, unlearningEpochs, unlearningRate, mayLose }: Unlearning,
 ): Promise<Classifier> {
-  const enough = (1 - mayLose) * (await accuracyOn(model, view.images))
+  const accuracyOnClean = async () => {
+    const predicted = await predict(model, view.images)
+    return likelyClean.filter((i) => predicted[i] === view.images.labels[i]).length / Math.max(1, likelyClean.length)
+  }
+  const enough = (1 - mayLose) * (await accuracyOnClean())
   const good = view.model('good')
   copyWeights(model, good)
   const optimizer = sgd(model.parameters, { momentum: 0.9, weightDecay: 1e-4, nesterov: true })
@@ -123,7 +132,7 @@ async function unlearn(
       report({ loss: loss.item(), accuracy: accuracy(logits, labels) })
     })
     if (!last) continue
-    ended.value = (await accuracyOn(model, view.images)) < enough
+    ended.value = (await accuracyOnClean()) < enough
     if (!ended.value) copyWeights(model, good)
   }
   return good
