@@ -13,7 +13,8 @@ import { type DefenderView, defineDefense } from './defense.ts'
 /**
  * Anti-backdoor learning (Li et al. 2021): poisoned images are learned faster. A first training that keeps the loss from
  * falling below γ lets them stand out, and the images of lowest loss are isolated. The network is then trained on the
- * others, and finally made to unlearn the isolated ones by gradient ascent, which ends before the network collapses.
+ * others, and finally made to unlearn the isolated ones by gradient ascent, which ends before the network collapses. Images of
+ * the target class that carry the trigger have the lowest losses of all; where there are such, unlearning costs that class.
  *
  * | paper | here |
  * |---|---|
@@ -36,11 +37,12 @@ export const abl = defineDefense({
     epochs: z.int().min(0).default(60).describe('of training on the others'),
     unlearningEpochs: z.int().min(0).default(5).describe('of gradient ascent on the isolated images'),
     unlearningRate: z.number().positive().default(5e-4).describe('its learning rate'),
+    unlearningBatch: z.int().min(2).default(64).describe('images per step of it: there are few, and so few steps'),
     mayLose: z
       .number()
       .min(0)
       .max(1)
-      .default(0.1)
+      .default(0.25)
       .describe(
         'unlearning ends where the accuracy on the less suspicious half of the images has fallen by this share',
       ),
@@ -92,6 +94,7 @@ interface Unlearning {
   readonly likelyClean: Int32Array
   readonly unlearningEpochs: number
   readonly unlearningRate: number
+  readonly unlearningBatch: number
   readonly mayLose: number
 }
 
@@ -99,7 +102,7 @@ interface Unlearning {
 async function unlearn(
   model: Classifier,
   view: DefenderView,
-  { only, likelyClean, unlearningEpochs, unlearningRate, mayLose }: Unlearning,
+  { only, likelyClean, unlearningEpochs, unlearningRate, unlearningBatch, mayLose }: Unlearning,
 ): Promise<Classifier> {
   const accuracyOnClean = async () => {
     const predicted = await predict(model, view.images)
@@ -121,7 +124,7 @@ async function unlearn(
     },
   }
   // Without augmentation: a view from which the trigger was cropped has the larger gradient, and unlearns what is right.
-  const plain = { ...view.recipe, augmentation: noAugmentation }
+  const plain = { ...view.recipe, batch: unlearningBatch, augmentation: noAugmentation }
   const stage = view.stage('unlearning', { ...plain, epochs: unlearningEpochs, only, state })
   for await (const { images, labels, last, report } of stage) {
     if (ended.value) continue
