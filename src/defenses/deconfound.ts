@@ -6,10 +6,9 @@ import { cosine } from '../nn/schedule.ts'
 import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import { cat } from '../tensor/tensor.ts'
-import { noAugmentation } from '../training/augment.ts'
-import { drawCounterparts } from '../training/counterparts.ts'
+import { type Draws, noAugmentation } from '../training/augment.ts'
+import { drawPairing, type Pairing } from '../training/counterparts.ts'
 import { knockoffThreshold } from '../training/knockoffs.ts'
-import type { Loader } from '../training/loader.ts'
 import { lastMade } from '../training/passes.ts'
 import { scoreEach } from '../training/predict.ts'
 import { trainPlainly } from '../training/train-plainly.ts'
@@ -55,10 +54,12 @@ export const deconfound = defineDefense({
       const schedule = cosine(recipe.rate)
       const state = { confounder: stateOf(confounder), optimizer }
       const brief = { ...recipe, epochs: confounderEpochs, augmentation: noAugmentation, only: half, state }
-      const counterparts = lastMade((epoch) => counterpartsOf(view, `${name} ${epoch}`))
-      for await (const { images: x, labels, indices, epoch, step, steps, report } of view.stage(name, brief)) {
+      const pairing = lastMade((epoch) => pairingOf(view, `${name} ${epoch}`))
+      for await (const { labels, indices, epoch, step, steps, report } of view.stage(name, brief)) {
         scope(() => {
-          const { logits } = confounder.forward(cat([x, counterparts(epoch).images(indices)]), 'train')
+          const { own, counterpart } = pairing(epoch)
+          const shown = cat([own, counterpart].map((draws) => images.images(indices, draws)))
+          const { logits } = confounder.forward(shown, 'train')
           const [known, unknown] = [
             logits.narrow(0, 0, indices.length),
             logits.narrow(0, indices.length, indices.length),
@@ -84,19 +85,25 @@ export const deconfound = defineDefense({
   },
 })
 
-/** W = log p(y|x) − log p(y|x′) of every image. */
+/** W = log p(y|x) − log p(y|x′) of every image, summed over the ways to be paired. */
 async function knowledge(confounder: Classifier, view: DefenderView): Promise<Float32Array> {
-  const losses = (of: Loader) => scoreEach(confounder, of, ({ logits }, labels) => crossEntropyEach(logits, labels))
-  const own = await losses(view.images)
-  const ofCounterparts = await losses(counterpartsOf(view, 'judging'))
-  return own.map((loss, i) => (ofCounterparts[i] as number) - loss)
+  const losses = ({ images }: DefenderView, draws: Draws) =>
+    scoreEach(confounder, { ...images, images: (indices) => images.images(indices, draws) }, ({ logits }, labels) =>
+      crossEntropyEach(logits, labels),
+    )
+  const differences = new Float32Array(view.images.count)
+  const ways = view.recipe.augmentation.flip ? 1 : 4
+  for (let way = 0; way < ways; way++) {
+    const { own, counterpart } = pairingOf(view, `judging ${way}`)
+    const [known, unknown] = [await losses(view, own), await losses(view, counterpart)]
+    for (const [i, loss] of known.entries()) differences[i] = (differences[i] as number) + (unknown[i] as number) - loss
+  }
+  return differences
 }
 
-/** The images' counterparts in their place. */
-function counterpartsOf({ images, random, recipe }: DefenderView, stream: string): Loader {
+function pairingOf({ images, random, recipe }: DefenderView, stream: string): Pairing {
   const [, height, width] = images.shape
-  const draws = drawCounterparts(random.fork(`counterparts ${stream}`), images.count, {
+  return drawPairing(random.fork(`counterparts ${stream}`), images.count, {
     ...{ size: [height, width], mirror: recipe.augmentation.flip },
   })
-  return { ...images, images: (indices) => images.images(indices, draws), free() {} }
 }

@@ -10,6 +10,8 @@ export interface Augmentation {
   readonly cutout: number
   /** what a moved image shows beyond its border: black, or itself mirrored */
   readonly margin?: 'black' | 'mirrored'
+  /** moved back after it was moved, so that only the mirrored margin, now on the other side, is new */
+  readonly back?: boolean
 }
 
 export const noAugmentation: Augmentation = { padding: 0, flip: false, cutout: 0 }
@@ -57,7 +59,7 @@ export function axis({ augmentation, table }: Draws, indices: Int32Array, length
   const from = new Int32Array(indices.length * length)
   const inside = new Float32Array(from.length)
   const cut = new Float32Array(from.length)
-  const { cutout, margin = 'black' } = augmentation
+  const { cutout, margin = 'black', back = false } = augmentation
   indices.forEach((sample, b) => {
     const draw = sample * drawsPerSample
     const shift = table[draw + offset] as number
@@ -68,7 +70,8 @@ export function axis({ augmentation, table }: Draws, indices: Int32Array, length
       const k = b * length + i
       const within = at >= 0 && at < length
       const mirror = at < 0 ? -1 - at : 2 * length - 1 - at
-      from[k] = within ? at : Math.min(Math.max(margin === 'mirrored' ? mirror : at, 0), length - 1)
+      const source = within ? at : Math.min(Math.max(margin === 'mirrored' ? mirror : at, 0), length - 1)
+      from[k] = back ? source - shift : source
       inside[k] = within || margin === 'mirrored' ? 1 : 0
       cut[k] = i >= start && i < start + cutout ? 1 : 0
     }

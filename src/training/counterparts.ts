@@ -2,32 +2,41 @@ import type { Random } from '../tensor/random.ts'
 import type { Draws } from './augment.ts'
 
 const drawsPerSample = 5
-/** how far a counterpart is moved in each direction at most, in pixels at 32 */
+/** how far a counterpart is moved, in pixels at a side of 32 */
 const reach = 4
 
+/** What an image is shown as, and its counterpart. */
+export interface Pairing {
+  readonly own: Draws
+  readonly counterpart: Draws
+}
+
 /**
- * Draws for counterparts of images: as natural as the originals and showing the same, while a trigger is no longer what
- * it was. Mirrored, where images may be; else moved by up to an eighth of the side, at least by a sixteenth in one
- * direction, and continued by their own mirror image.
+ * Draws that give every image a counterpart: as natural as itself and showing the same, while a trigger is no longer what
+ * it was. Where images may be mirrored it is the mirror image. Else it is moved to one of four sides, by a sixteenth to an
+ * eighth of its length, and the gap is filled by its own mirror image; that the gap may not give it away, the image itself is
+ * shown with such a gap, in the same place and as wide.
  */
-export function drawCounterparts(
+export function drawPairing(
   random: Random,
   count: number,
   { size, mirror }: { size: readonly [number, number]; mirror: boolean },
-): Draws {
+): Pairing {
   const table = new Int16Array(count * drawsPerSample)
-  const augmentation = { padding: 0, flip: mirror, cutout: 0, margin: 'mirrored' } as const
+  const plain = { padding: 0, flip: mirror, cutout: 0 }
+  if (mirror) {
+    for (let i = 0; i < table.length; i += drawsPerSample) table[i + 2] = 1
+    return {
+      own: { augmentation: plain, table: new Int16Array(table.length) },
+      counterpart: { augmentation: plain, table },
+    }
+  }
+  const most = Math.max(1, Math.round((reach * Math.min(...size)) / 32))
+  const least = Math.ceil(most / 2)
   for (let i = 0; i < table.length; i += drawsPerSample) {
-    if (mirror) table[i + 2] = 1
-    else table.set(drawMove(random, Math.max(1, Math.round(reach * (Math.min(...size) / 32)))), i)
+    const by = (least + random.integer(most - least + 1)) * (random.integer(2) === 0 ? 1 : -1)
+    table[i + random.integer(2)] = by
   }
-  return { augmentation, table }
-}
-
-/** Rows and columns to move by, one of them by half of the most at least. */
-function drawMove(random: Random, most: number): [number, number] {
-  for (;;) {
-    const move: [number, number] = [random.integer(2 * most + 1) - most, random.integer(2 * most + 1) - most]
-    if (Math.max(Math.abs(move[0]), Math.abs(move[1])) >= most / 2) return move
-  }
+  const moved = { ...plain, margin: 'mirrored' } as const
+  return { own: { augmentation: { ...moved, back: true }, table }, counterpart: { augmentation: moved, table } }
 }
