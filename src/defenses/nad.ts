@@ -25,9 +25,12 @@ export const nad = defineDefense({
   assumes: 'clean images',
   options: z.object({
     teacherEpochs: z.int().min(1).default(10).describe('of fine-tuning the teacher on the clean images'),
-    teacherRate: z.number().positive().default(0.01).describe("the teacher's learning rate"),
     epochs: z.int().min(1).default(20).describe('of distillation'),
-    rate: z.number().positive().default(0.1).describe('learning rate of distillation for its first epochs'),
+    rate: z
+      .number()
+      .positive()
+      .default(0.1)
+      .describe('learning rate of tuning and of distillation for their first epochs'),
     fastEpochs: z.int().min(0).default(2).describe('after so many epochs the rate falls to a tenth'),
     batch: z.int().min(2).default(64).describe('clean images per step'),
     attention1: z.number().min(0).default(500).describe('weight of the attention after the first group'),
@@ -39,7 +42,8 @@ export const nad = defineDefense({
     const clean = view.clean as Workshop
     const momentum = { momentum: 0.9, weightDecay: 1e-4, nesterov: true }
     const { recipe } = view
-    const { batch, teacherRate, fastEpochs, rate } = options
+    const { batch } = options
+    const rate = (epoch: number) => (epoch < options.fastEpochs ? options.rate : options.rate / 10)
     const student = await view.backdoored()
 
     const teacher = view.model('teacher')
@@ -47,10 +51,10 @@ export const nad = defineDefense({
     const teacherOptimizer = sgd(teacher.parameters, momentum)
     const first = { teacher: stateOf(teacher), teacherOptimizer }
     const tuning = { ...recipe, epochs: options.teacherEpochs, batch, state: first }
-    for await (const { images, labels, report } of clean.stage('teacher', tuning)) {
+    for await (const { images, labels, epoch, report } of clean.stage('teacher', tuning)) {
       scope(() => {
         const { logits } = teacher.forward(images, 'train')
-        const loss = teacherOptimizer.step(crossEntropy(logits, labels), teacherRate)
+        const loss = teacherOptimizer.step(crossEntropy(logits, labels), rate(epoch))
         report({ loss, accuracy: accuracy(logits, labels) })
       })
     }
@@ -67,7 +71,7 @@ export const nad = defineDefense({
           options,
         )
         const loss = crossEntropy(logits, labels).add(attention)
-        const value = optimizer.step(loss, epoch < fastEpochs ? rate : rate / 10)
+        const value = optimizer.step(loss, rate(epoch))
         report({ loss: value, accuracy: accuracy(logits, labels), attention: attention.item() })
       })
     }
