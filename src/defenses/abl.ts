@@ -6,7 +6,9 @@ import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
-import { predict, scoreEach } from '../training/predict.ts'
+import { flag } from '../training/flag.ts'
+import { part } from '../training/loader.ts'
+import { accuracyOn, scoreEach } from '../training/predict.ts'
 import { isolate } from '../training/suspicion.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
@@ -104,25 +106,13 @@ async function unlearn(
   view: DefenderView,
   { only, likelyClean, unlearningEpochs, unlearningRate, unlearningBatch, mayLose }: Unlearning,
 ): Promise<Classifier> {
-  const accuracyOnClean = async () => {
-    const predicted = await predict(model, view.images)
-    return likelyClean.filter((i) => predicted[i] === view.images.labels[i]).length / Math.max(1, likelyClean.length)
-  }
-  const enough = (1 - mayLose) * (await accuracyOnClean())
+  const watched = part(view.images, likelyClean)
+  const enough = (1 - mayLose) * (await accuracyOn(model, watched))
   const good = view.model('good')
   copyWeights(model, good)
   const optimizer = sgd(model.parameters, { momentum: 0.9, weightDecay: 1e-4, nesterov: true })
-  const ended = { value: false }
-  const state = {
-    ...{ model: stateOf(model), good: stateOf(good), optimizer },
-    ended: {
-      tensors: {},
-      plain: () => ended.value,
-      restore(plain: unknown) {
-        ended.value = plain === true
-      },
-    },
-  }
+  const ended = flag()
+  const state = { model: stateOf(model), good: stateOf(good), optimizer, ended }
   // Without augmentation: a view from which the trigger was cropped has the larger gradient, and unlearns what is right.
   const plain = { ...view.recipe, batch: unlearningBatch, augmentation: noAugmentation }
   const stage = view.stage('unlearning', { ...plain, epochs: unlearningEpochs, only, state })
@@ -135,7 +125,7 @@ async function unlearn(
       report({ loss: loss.item(), accuracy: accuracy(logits, labels) })
     })
     if (!last) continue
-    ended.value = (await accuracyOnClean()) < enough
+    ended.value = (await accuracyOn(model, watched)) < enough
     if (!ended.value) copyWeights(model, good)
   }
   return good

@@ -8,7 +8,8 @@ import type { Random } from '../tensor/random.ts'
 import { scope } from '../tensor/scope.ts'
 import { noGrad, operator, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
-import { inOrder, type Loader } from '../training/loader.ts'
+import { flag } from '../training/flag.ts'
+import { inOrder, part } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
 import { isolate } from '../training/suspicion.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
@@ -167,22 +168,13 @@ async function repair(
   { suspicious, clean, epochs, rate, mayLose }: Repairing,
 ): Promise<Classifier> {
   const { recipe } = view
-  const trusted = only(view.images, clean)
+  const trusted = part(view.images, clean)
   const enough = (1 - mayLose) * (await accuracyOn(model, trusted))
   const good = view.model('good')
   copyWeights(model, good)
   const optimizer = sgd(model.parameters, { momentum: 0.9, weightDecay: 5e-4 })
-  const ended = { value: false }
-  const state = {
-    ...{ model: stateOf(model), good: stateOf(good), optimizer },
-    ended: {
-      tensors: {},
-      plain: () => ended.value,
-      restore(plain: unknown) {
-        ended.value = plain === true
-      },
-    },
-  }
+  const ended = flag()
+  const state = { model: stateOf(model), good: stateOf(good), optimizer, ended }
   for await (const batch of view.stage('model', { ...recipe, epochs, only: clean, state })) {
     const first = batch.step % (batch.steps / epochs) === 0
     if (first && !ended.value) {
@@ -208,17 +200,4 @@ async function repair(
     else copyWeights(model, good)
   }
   return model
-}
-
-/** Some of the images, in the same place. */
-function only(images: Loader, chosen: Int32Array): Loader {
-  const placed = (indices: Int32Array) => indices.map((i) => chosen[i] as number)
-  return {
-    count: chosen.length,
-    shape: images.shape,
-    labels: chosen.map((i) => images.labels[i] as number),
-    images: (indices) => images.images(placed(indices)),
-    labelsOf: (indices) => images.labelsOf(placed(indices)),
-    free() {},
-  }
 }

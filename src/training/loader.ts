@@ -80,3 +80,16 @@ export function inOrder(count: number, batch: number): Int32Array[] {
 export function slices(order: Int32Array, batch: number): Int32Array[] {
   return Array.from({ length: Math.ceil(order.length / batch) }, (_, i) => order.subarray(i * batch, (i + 1) * batch))
 }
+
+/** Some of a loader's images, which stay where they are. */
+export function part(images: Loader, chosen: Int32Array): Loader {
+  const placed = (indices: Int32Array) => indices.map((i) => chosen[i] as number)
+  return {
+    count: chosen.length,
+    shape: images.shape,
+    labels: chosen.map((i) => images.labels[i] as number),
+    images: (indices) => images.images(placed(indices)),
+    labelsOf: (indices) => images.labelsOf(placed(indices)),
+    free() {},
+  }
+}
