@@ -1,79 +1,65 @@
 import { z } from 'zod'
-import type { Classifier } from '../nn/classifier.ts'
-import { accuracy, crossEntropy, crossEntropyEach } from '../nn/losses.ts'
+import { type Confounder, makeConfounder } from '../nn/confounder.ts'
+import { accuracy, crossEntropy } from '../nn/losses.ts'
+import type { Mode } from '../nn/module.ts'
 import { stateOf } from '../nn/module.ts'
 import { cosine } from '../nn/schedule.ts'
 import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
-import { cat } from '../tensor/tensor.ts'
-import { type Draws, noAugmentation } from '../training/augment.ts'
+import { cat, noGrad, type Tensor } from '../tensor/tensor.ts'
+import { noAugmentation } from '../training/augment.ts'
 import { drawPairing, type Pairing } from '../training/counterparts.ts'
 import { knockoffThreshold } from '../training/knockoffs.ts'
+import { slices } from '../training/loader.ts'
 import { lastMade } from '../training/passes.ts'
-import { scoreEach } from '../training/predict.ts'
 import { trainPlainly } from '../training/train-plainly.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
 /**
- * Our own. As in CBD a confounder learns the trigger, but it is kept from learning anything else: every image has a
- * counterpart, its mirror image, which is as natural and shows the same while most triggers are no longer themselves. The
- * confounder f is to know the label of the image and nothing of the counterpart, so that what content teaches is taken
- * back at once: CE(f(x), y) + λ·CE(f(x′), uniform).
+ * Our own. As in CBD a confounder learns the trigger first, but here it cannot learn anything else. Every image x has a
+ * counterpart x′, its mirror image, which is as natural and shows the same, while most triggers are no longer themselves. The
+ * confounder f sees the difference alone, d = f(x) − f(x′), and is to tell the label from it: CE(softmax d, y). Without a
+ * trigger x and x′ are exchangeable, d is as often one thing as its opposite, and nothing can be learned.
  *
- * Without poison an image and its counterpart are exchangeable, so that the differences W = log p(y|x) − log p(y|x′) are
- * positive and negative alike. Images are named whose W is beyond a threshold at which few negative ones are left
- * (knockoffs, Barber and Candès 2015); on clean data there is none. Each half of the images is judged by a confounder that
- * has not seen it, or having seen an image would be a difference too. The model is trained on all images not named.
+ * So W = d_y is as often positive as negative on clean images; those are named whose W is beyond a threshold at which few
+ * negative ones are left (knockoffs, Barber and Candès 2015), on clean data none. Each half of the images is judged by a
+ * confounder that has not seen it, or having seen an image would be a difference too; W is the mean over several
+ * divisions into halves. The model is trained on all images not named.
  */
 export const deconfound = defineDefense({
   title: 'Deconfound',
   paper: 'https://arxiv.org/abs/2303.06818',
   assumes: 'nothing',
   options: z.object({
+    divisions: z.int().min(1).max(50).default(4).describe('into halves, with two confounders each'),
     confounderEpochs: z.int().min(1).default(3).describe('epochs of each confounder, on its half of the images'),
-    ignorance: z.number().min(0).default(1).describe('weight of knowing nothing of the counterparts, λ'),
     falseDiscoveries: z
       .number()
       .positive()
       .max(0.5)
-      .default(0.05)
+      .default(0.1)
       .describe('share of the named images that may be clean, q'),
+    falseShare: z.number().min(0).max(1).default(0.005).describe('share of all images that may be clean and named'),
   }),
   presets: { default: {} },
-  async train({ confounderEpochs, ignorance, falseDiscoveries }, view) {
-    const { images, recipe } = view
-    const order = view.random.fork('halves').permutation(images.count)
-    const middle = order.length >> 1
-    const halves = [order.slice(0, middle), order.slice(middle)] as const
-
-    const differences = new Float32Array(images.count)
-    for (const [k, half] of halves.entries()) {
-      const name = `confounder-${k + 1}`
-      const confounder = view.model(name)
-      const optimizer = sgd(confounder.parameters, { momentum: 0.9, weightDecay: 5e-4 })
-      const schedule = cosine(recipe.rate)
-      const state = { confounder: stateOf(confounder), optimizer }
-      const brief = { ...recipe, epochs: confounderEpochs, augmentation: noAugmentation, only: half, state }
-      const pairing = lastMade((epoch) => pairingOf(view, `${name} ${epoch}`))
-      for await (const { labels, indices, epoch, step, steps, report } of view.stage(name, brief)) {
-        scope(() => {
-          const { own, counterpart } = pairing(epoch)
-          const shown = cat([own, counterpart].map((draws) => images.images(indices, draws)))
-          const { logits } = confounder.forward(shown, 'train')
-          const [known, unknown] = [
-            logits.narrow(0, 0, indices.length),
-            logits.narrow(0, indices.length, indices.length),
-          ]
-          const fromUniform = unknown.logSoftmax(1).mean().neg()
-          const loss = crossEntropy(known, labels).add(fromUniform.mul(ignorance))
-          report({ loss: optimizer.step(loss, schedule(step, steps)), accuracy: accuracy(known, labels) })
-        })
+  async train({ divisions, confounderEpochs, falseDiscoveries, falseShare }, view) {
+    const { count } = view.images
+    const differences = new Float32Array(count)
+    for (let division = 0; division < divisions; division++) {
+      const order = view.random.fork(`halves ${division}`).permutation(count)
+      const middle = order.length >> 1
+      const halves = [order.slice(0, middle), order.slice(middle)] as const
+      for (const [k, half] of halves.entries()) {
+        const confounder = await learnConfounder(`confounder-${2 * division + k + 1}`, half, confounderEpochs, view)
+        const others = halves[1 - k] as Int32Array
+        const judged = judge(confounder, others, view)
+        for (const [at, i] of others.entries()) {
+          differences[i] = (differences[i] as number) + (judged[at] as number) / divisions
+        }
       }
-      const ofAll = await knowledge(confounder, view)
-      for (const i of halves[1 - k] as Int32Array) differences[i] = ofAll[i] as number
     }
 
-    const threshold = knockoffThreshold(differences, falseDiscoveries)
+    const threshold = knockoffThreshold(differences, falseDiscoveries, falseShare * count)
     const kept = Int32Array.from(differences.keys()).filter((i) => (differences[i] as number) < threshold)
     const classifier = await trainPlainly(
       { ...view, stage: (name, options) => view.stage(name, { ...options, only: kept }) },
@@ -85,20 +71,64 @@ export const deconfound = defineDefense({
   },
 })
 
-/** W = log p(y|x) − log p(y|x′) of every image, summed over the ways to be paired. */
-async function knowledge(confounder: Classifier, view: DefenderView): Promise<Float32Array> {
-  const losses = ({ images }: DefenderView, draws: Draws) =>
-    scoreEach(confounder, { ...images, images: (indices) => images.images(indices, draws) }, ({ logits }, labels) =>
-      crossEntropyEach(logits, labels),
-    )
-  const differences = new Float32Array(view.images.count)
-  const ways = view.recipe.augmentation.flip ? 1 : 4
-  for (let way = 0; way < ways; way++) {
-    const { own, counterpart } = pairingOf(view, `judging ${way}`)
-    const [known, unknown] = [await losses(view, own), await losses(view, counterpart)]
-    for (const [i, loss] of known.entries()) differences[i] = (differences[i] as number) + (unknown[i] as number) - loss
+/** A confounder that has learned to tell the labels of these images from how they differ from their counterparts. */
+async function learnConfounder(
+  name: string,
+  only: Int32Array,
+  epochs: number,
+  view: DefenderView,
+): Promise<Confounder> {
+  const { images, recipe, random, compute, classes } = view
+  const confounder = makeConfounder(random.fork(name), { compute, shape: images.shape, classes: classes.length })
+  // A small network that sees each image a few times: a rate at which it learns at once, a decay that keeps it from learning by heart.
+  const optimizer = sgd(confounder.parameters, { momentum: 0.9, weightDecay: 1e-2 })
+  const schedule = cosine(0.05)
+  const state = { confounder: stateOf(confounder), optimizer }
+  const brief = { epochs, batch: recipe.batch, augmentation: noAugmentation, only, state }
+  const pairing = lastMade((epoch) => pairingOf(view, `${name} ${epoch}`))
+  for await (const { labels, indices, epoch, step, steps, report } of view.stage(name, brief)) {
+    scope(() => {
+      const difference = differenceOf(confounder, indices, { view, pairing: pairing(epoch), mode: 'train' })
+      const loss = optimizer.step(crossEntropy(difference, labels), schedule(step, steps))
+      report({ loss, accuracy: accuracy(difference, labels) })
+    })
   }
-  return differences
+  return confounder
+}
+
+/** W = d_y of these images, the mean over the ways to be paired. */
+function judge(confounder: Confounder, which: Int32Array, view: DefenderView): Float32Array {
+  const { images, recipe } = view
+  const ways = recipe.augmentation.flip ? 1 : 4
+  const sums = new Float32Array(which.length)
+  for (let way = 0; way < ways; way++) {
+    const pairing = pairingOf(view, `judging ${way}`)
+    let at = 0
+    for (const indices of slices(which, 256)) {
+      scope(() =>
+        noGrad(() => {
+          const difference = differenceOf(confounder, indices, { view, pairing, mode: 'eval' })
+          const own = difference.gather(1, images.labelsOf(indices).unsqueeze(1)).div(ways).data()
+          own.forEach((value, i) => {
+            sums[at + i] = (sums[at + i] as number) + Number(value)
+          })
+        }),
+      )
+      at += indices.length
+    }
+  }
+  return sums
+}
+
+/** d = f(x) − f(x′), [images, classes]. */
+function differenceOf(
+  confounder: Confounder,
+  indices: Int32Array,
+  { view, pairing, mode }: { view: DefenderView; pairing: Pairing; mode: Mode },
+): Tensor {
+  const shown = cat([pairing.own, pairing.counterpart].map((draws) => view.images.images(indices, draws)))
+  const outputs = confounder.forward(shown, mode)
+  return outputs.narrow(0, 0, indices.length).sub(outputs.narrow(0, indices.length, indices.length))
 }
 
 function pairingOf({ images, random, recipe }: DefenderView, stream: string): Pairing {
