@@ -59,7 +59,10 @@ export const deconfound = defineDefense({
       }
     }
 
-    const threshold = knockoffThreshold(differences, falseDiscoveries, falseShare * count)
+    // A moved copy is as natural only by and large: things have their place in images. So twice as much is asked of W there.
+    const slack = view.recipe.augmentation.flip ? 1 : 2
+    const compared = differences.map((difference) => (difference < 0 ? slack * difference : difference))
+    const threshold = knockoffThreshold(compared, falseDiscoveries, falseShare * count)
     const kept = Int32Array.from(differences.keys()).filter((i) => (differences[i] as number) < threshold)
     const classifier = await trainPlainly(
       { ...view, stage: (name, options) => view.stage(name, { ...options, only: kept }) },
