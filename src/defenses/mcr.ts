@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
-import { accuracy, crossEntropy, crossEntropyEach } from '../nn/losses.ts'
+import { accuracy, crossEntropy } from '../nn/losses.ts'
 import { copyWeights, type NamedTensors, stateOf } from '../nn/module.ts'
 import type { Schedule } from '../nn/schedule.ts'
 import { sgd } from '../nn/sgd.ts'
@@ -8,7 +8,7 @@ import { keep, scope } from '../tensor/scope.ts'
 import { clearGradients, gradientsOf, noGrad, type Tensor } from '../tensor/tensor.ts'
 import { drawAugmentation } from '../training/augment.ts'
 import { inOrder } from '../training/loader.ts'
-import { scoreEach } from '../training/predict.ts'
+import { accuracyOn } from '../training/predict.ts'
 import type { Workshop } from '../training/workshop.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
@@ -16,8 +16,8 @@ import { type DefenderView, defineDefense } from './defense.ts'
  * Mode connectivity repair (Zhao et al. 2020): between two models trained on the untrusted images lies a curve of models
  * that are all accurate; in its middle the backdoor is weakest. The curve is a quadratic Bézier curve whose middle point is
  * learned on the clean images. Its other end may also be a copy of the first, fine-tuned on the clean images, which costs
- * no second training and stays close to the backdoor. The model taken is the point of the curve with the
- * lowest loss on them, which needs no knowledge of an attack; its batch-norm statistics are those of the clean images, augmented.
+ * no second training and stays close to the backdoor. The model taken is the point nearest the
+ * middle at which little accuracy on them is lost, which needs no knowledge of an attack; its batch-norm statistics are those of the clean images, augmented.
  *
  * | paper | here |
  * |---|---|
@@ -39,15 +39,18 @@ export const mcr = defineDefense({
     epochs: z.int().min(1).default(100).describe('of learning the middle of the curve'),
     rate: z.number().positive().default(0.01).describe('its learning rate: constant, then linear to a hundredth'),
     batch: z.int().min(2).default(128).describe('clean images per step'),
-    at: z
+    mayLose: z
       .number()
       .min(0)
       .max(1)
-      .default(0)
-      .describe('the point of the curve that is taken, t; 0: of 0.1, 0.2, … 0.9 the one with the lowest clean loss'),
+      .default(0.05)
+      .describe(
+        'the point taken is the one nearest the middle whose accuracy on the clean images is at most so much below the best',
+      ),
+    at: z.number().min(0).max(1).default(0).describe('or the point of the curve that is taken, t; 0: chosen as above'),
   }),
   presets: { paper: {}, quick: { epochs: 40 } },
-  async train({ second: end, tuningEpochs, tuningRate, epochs, rate, batch, at }, view) {
+  async train({ second: end, tuningEpochs, tuningRate, epochs, rate, batch, mayLose, at }, view) {
     const clean = view.clean as Workshop
     const backdoored = await view.backdoored()
     const other =
@@ -93,7 +96,7 @@ export const mcr = defineDefense({
       })
     }
 
-    const chosen = at > 0 ? at : await lowestLoss(model, { clean, moveTo, batch })
+    const chosen = at > 0 ? at : await nearestTheMiddle(model, { clean, moveTo, batch, mayLose })
     moveTo(chosen)
     await measureStatistics(model, clean, batch)
     return { classifier: model }
@@ -137,20 +140,21 @@ async function fineTune(
   return tuned
 }
 
-/** The t among 0.1 … 0.9 whose model has the lowest mean loss on the clean images. */
-async function lowestLoss(
+/** Of t = 0.05, 0.10, … 0.95 the one nearest ½ whose model's accuracy on the clean images is within `mayLose` of the best. */
+async function nearestTheMiddle(
   model: Classifier,
-  { clean, moveTo, batch }: { clean: Workshop; moveTo: (t: number) => void; batch: number },
+  { clean, moveTo, batch, mayLose }: { clean: Workshop; moveTo: (t: number) => void; batch: number; mayLose: number },
 ): Promise<number> {
-  let best = { t: 0, loss: Number.POSITIVE_INFINITY }
-  for (let tenths = 1; tenths <= 9; tenths++) {
-    moveTo(tenths / 10)
+  const points: { t: number; accurate: number }[] = []
+  for (let k = 1; k <= 19; k++) {
+    moveTo(k / 20)
     await measureStatistics(model, clean, batch)
-    const losses = await scoreEach(model, clean.images, ({ logits }, labels) => crossEntropyEach(logits, labels))
-    const loss = losses.reduce((sum, each) => sum + each, 0) / losses.length
-    if (loss < best.loss) best = { t: tenths / 10, loss }
+    points.push({ t: k / 20, accurate: await accuracyOn(model, clean.images) })
   }
-  return best.t || 0.1
+  const enough = Math.max(...points.map(({ accurate }) => accurate)) - mayLose
+  const fromMiddle = ({ t }: { t: number }) => Math.abs(t - 0.5)
+  const good = points.filter(({ accurate }) => accurate >= enough).sort((a, b) => fromMiddle(a) - fromMiddle(b))
+  return (good[0] as { t: number }).t
 }
 
 /**
