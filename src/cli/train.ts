@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { UserError } from '../errors.ts'
 import { createRun } from '../experiment/record.ts'
 import { runTraining, type TrainingResult, trainingSettings } from '../experiment/train.ts'
+import type { Findings } from '../training/suspicion.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { dryRun } from './dry-run.ts'
 import { inRun } from './session.ts'
@@ -44,6 +45,12 @@ export function describeTraining(result: TrainingResult): string {
     ],
     ['model', result.files.model],
   ]
-  if (result.files.suspects) rows.push(['suspects', `${result.suspects}, listed first in ${result.files.suspects}`])
+  if (result.suspicion) rows.push(['suspects', found(result.suspicion, result)])
   return table(rows)
+}
+
+function found({ suspects, estimatedRate, estimatedTarget }: Findings, { classes, files }: TrainingResult): string {
+  if (suspects === 0) return `none, no evidence of poisoning; all images ranked in ${files.suspects}`
+  const target = estimatedTarget === null ? 'of several labels' : `most labelled '${classes[estimatedTarget]}'`
+  return `${suspects} (${percent(estimatedRate)}), ${target}; listed first in ${files.suspects}`
 }

@@ -5,6 +5,7 @@ import type { Classifier } from '../nn/classifier.ts'
 import { scope } from '../tensor/scope.ts'
 import { full, liveTensors, tensor } from '../tensor/tensor.ts'
 import { imageSet } from '../training/images.ts'
+import { findings } from '../training/suspicion.ts'
 import { evaluate, evaluateSuspicion } from './evaluate.ts'
 
 const classes = ['a', 'b', 'c', 'd']
@@ -108,6 +109,8 @@ describe('evaluateSuspicion', () => {
       truePositives: 2 / 3,
       falsePositives: 1 / 3,
       suspects: 3,
+      estimatedRate: 3 / 6,
+      estimatedTarget: 0,
     })
   })
 
@@ -119,7 +122,15 @@ describe('evaluateSuspicion', () => {
       hash: '',
     }
     const quality = evaluateSuspicion({ score: Float32Array.of(1, 2), threshold: 5 }, truth, Int32Array.of(0, 1))
-    expect(quality).toEqual({ auroc: null, aurocRelabelled: null, truePositives: null, falsePositives: 0, suspects: 0 })
+    expect(quality).toEqual({
+      ...{ auroc: null, aurocRelabelled: null, truePositives: null, falsePositives: 0 },
+      ...{ suspects: 0, estimatedRate: 0, estimatedTarget: null },
+    })
+  })
+
+  it('names no target where suspects carry several labels', () => {
+    const suspicion = { score: Float32Array.of(1, 1, 0), threshold: 0 }
+    expect(findings(suspicion, Int32Array.of(0, 1, 1)).estimatedTarget).toBe(null)
   })
 })
 

@@ -3,7 +3,7 @@ import type { Classifier } from '../nn/classifier.ts'
 import { type ImageSet, subset } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { predict } from '../training/predict.ts'
-import type { Suspicion } from '../training/suspicion.ts'
+import { type Findings, findings, type Suspicion } from '../training/suspicion.ts'
 import { type Truth, triggered } from './poison.ts'
 import { auroc } from './statistics.ts'
 
@@ -79,7 +79,7 @@ export async function evaluate(
 }
 
 /** How well a suspicion finds the poison. Positives are all triggered and relabelled images, or only those whose label changed. */
-export interface SuspicionQuality {
+export interface SuspicionQuality extends Findings {
   readonly auroc: number | null
   /** with poisoned images that had the target's label already left out */
   readonly aurocRelabelled: number | null
@@ -87,10 +87,10 @@ export interface SuspicionQuality {
   readonly truePositives: number | null
   /** share of the other images that are named suspects */
   readonly falsePositives: number | null
-  readonly suspects: number
 }
 
-export function evaluateSuspicion({ score, threshold }: Suspicion, truth: Truth, labels: Int32Array): SuspicionQuality {
+export function evaluateSuspicion(suspicion: Suspicion, truth: Truth, labels: Int32Array): SuspicionQuality {
+  const { score, threshold } = suspicion
   const poisoned = new Set(truth.poisoned)
   const isPoisoned = (i: number) => poisoned.has(i)
   const changed = (i: number) => labels[i] !== truth.originalLabels[i]
@@ -100,7 +100,7 @@ export function evaluateSuspicion({ score, threshold }: Suspicion, truth: Truth,
     aurocRelabelled: auroc(score, isPoisoned, (i) => !isPoisoned(i) || changed(i)),
     truePositives: shares(score, suspect, isPoisoned),
     falsePositives: shares(score, suspect, (i) => !isPoisoned(i)),
-    suspects: score.filter((_, i) => suspect(i)).length,
+    ...findings(suspicion, labels),
   }
 }
 

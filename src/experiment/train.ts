@@ -6,6 +6,7 @@ import { checkpointFolder } from '../training/checkpoint.ts'
 import { type ImageSet, subset } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
+import { findings } from '../training/suspicion.ts'
 import type { Config } from './config.ts'
 import { defend } from './defend.ts'
 import { onFolder } from './detect-dataset.ts'
@@ -69,7 +70,7 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
       ...{ skippedFiles: problems, heldOutImages: heldOut?.labels.length ?? 0 },
       /** share of held-out images, labels untrusted, that the model labels as they came */
       heldOutAgreement: agreement,
-      suspects: suspicion ? suspicion.score.filter((score) => score > suspicion.threshold).length : null,
+      suspicion: suspicion ? findings(suspicion, kept.labels) : null,
       files: {
         model: folder.file('model.safetensors'),
         suspects: suspicion ? folder.file('suspects.csv') : null,
@@ -83,9 +84,9 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
 
 export type TrainingResult = Awaited<ReturnType<typeof runTraining>>
 
-/** The settings for a person's own folder: by CBD's fast preset, unless they choose a defense. */
+/** The settings for a person's own folder: by our own defense, unless they choose another. */
 export function trainingSettings(data: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const defaults = given.defense === undefined ? { defense: 'cbd', preset: 'balanced' } : {}
+  const defaults = given.defense === undefined ? { defense: 'deconfound' } : {}
   return { ...defaults, ...onFolder(data, given), attack: 'none' }
 }
 

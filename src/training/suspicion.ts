@@ -6,6 +6,28 @@ export interface Suspicion {
   readonly threshold: number
 }
 
+/** What a suspicion amounts to. */
+export interface Findings {
+  /** images named; 0 is no evidence of poisoning */
+  readonly suspects: number
+  /** share of the images that are named: an estimate of the poisoning rate */
+  readonly estimatedRate: number
+  /** the label that most of the suspects carry: an estimate of the target; null where it has no more than half of them */
+  readonly estimatedTarget: number | null
+}
+
+export function findings({ score, threshold }: Suspicion, labels: Int32Array): Findings {
+  const suspected = labels.filter((_, i) => (score[i] as number) > threshold)
+  const counts = new Map<number, number>()
+  for (const label of suspected) counts.set(label, (counts.get(label) ?? 0) + 1)
+  const [target] = Array.from(counts).find(([, count]) => 2 * count > suspected.length) ?? [null]
+  return {
+    suspects: suspected.length,
+    estimatedRate: suspected.length / Math.max(1, labels.length),
+    estimatedTarget: target,
+  }
+}
+
 /** The share of images with the highest scores, the others, and a threshold between them. */
 export function isolate(
   score: Float32Array,

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import { device } from '../../test/device.ts'
+import { resolveConfig } from '../experiment/config.ts'
+import { defend } from '../experiment/defend.ts'
+import { Random } from '../tensor/random.ts'
+import { arena } from '../tensor/scope.ts'
+import { noCheckpoints } from '../training/checkpoint.ts'
+import { type ImageSet, imageSet } from '../training/images.ts'
+
+const side = 16
+const count = 2000
+const classes = ['a', 'b', 'c', 'd']
+
+/**
+ * Images of a shaded disc anywhere, whose size is their class; the poisoned share carries stripes in one corner
+ * and label 0.
+ */
+function discs(poisoned: number): ImageSet {
+  const random = new Random(1)
+  const pixels = new Uint8Array(count * side * side)
+  const labels = Int32Array.from({ length: count }, (_, i) => (i < poisoned ? 0 : i % classes.length))
+  for (let i = 0; i < count; i++) {
+    const [x0, y0, shade] = [random.integer(side), random.integer(side), 2 * random.uniform() - 1]
+    const radius = 2 + 1.5 * (i % classes.length)
+    for (let y = 0; y < side; y++) {
+      for (let x = 0; x < side; x++) {
+        const inside = (x - x0) ** 2 + (y - y0) ** 2 < radius ** 2
+        const striped = i < poisoned && x < 3 && y < 3
+        const value = striped ? 255 * (x % 2) : 128 + (inside ? 60 : -60) + 4 * shade * (x - 8) + random.integer(20)
+        pixels[(i * side + y) * side + x] = value
+      }
+    }
+  }
+  const names = Array.from({ length: count }, (_, i) => String(i))
+  return imageSet({ pixels, shape: [1, side, side], classes, labels, names })
+}
+
+/** Shares of the poison and of the rest that are named. */
+async function named(poisoned: number, settings: Record<string, unknown>) {
+  return arena(async () => {
+    const recipe = { epochs: 1, batch: 32, device, precision: 'fp32', threads: 1, 'model.depth': 10 }
+    const config = resolveConfig({
+      dataset: 'signs',
+      defense: 'deconfound',
+      'defense.divisions': 1,
+      ...recipe,
+      ...settings,
+    })
+    const { suspicion } = await defend(config, discs(poisoned), {
+      ...{ clean: null, compute: { device, precision: 'fp32', threads: 1 }, random: new Random(3) },
+      ...{ checkpoints: noCheckpoints, onProgress() {}, onEpoch() {}, onTrace() {}, say() {} },
+      interrupted: () => false,
+    })
+    const { score, threshold } = suspicion as { score: Float32Array; threshold: number }
+    const above = (from: number, to: number) => score.subarray(from, to).filter((each) => each > threshold).length
+    return { poison: above(0, poisoned) / poisoned, rest: above(poisoned, count) / (count - poisoned) }
+  })
+}
+
+describe('deconfound', () => {
+  for (const flip of [true, false]) {
+    const how = flip ? 'mirror images' : 'moved copies'
+    it(`names what differs from its ${how} as no clean image does`, async () => {
+      const { poison, rest } = await named(150, { flip })
+      expect(poison).toBeGreaterThan(0.95)
+      expect(rest).toBeLessThan(0.02)
+    })
+
+    it(`names nothing without poison, by ${how}`, async () => {
+      expect((await named(0, { flip })).rest).toBe(0)
+    })
+  }
+})
