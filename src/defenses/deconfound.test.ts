@@ -11,23 +11,33 @@ const side = 16
 const count = 2000
 const classes = ['a', 'b', 'c', 'd']
 
-/**
- * Images of a shaded disc anywhere, whose size is their class; the poisoned share carries stripes in one corner
- * and label 0.
- */
-function discs(poisoned: number): ImageSet {
+interface Poison {
+  readonly poisoned: number
+  /** in one corner, or in both upper ones, as in a mirror */
+  readonly symmetric?: boolean
+  /** a bar in a corner of all images, poisoned or not */
+  readonly mark?: boolean
+  /** every class becomes the next, not the first */
+  readonly allToAll?: boolean
+}
+
+/** Images of a shaded disc anywhere, whose size is their class; the first ones carry stripes in a corner and a false label. */
+function discs({ poisoned, symmetric = false, mark = false, allToAll = false }: Poison): ImageSet {
   const random = new Random(1)
   const pixels = new Uint8Array(count * side * side)
-  const labels = Int32Array.from({ length: count }, (_, i) => (i < poisoned ? 0 : i % classes.length))
+  const falseLabel = (i: number) => (allToAll ? (i + 1) % classes.length : 0)
+  const labels = Int32Array.from({ length: count }, (_, i) => (i < poisoned ? falseLabel(i) : i % classes.length))
   for (let i = 0; i < count; i++) {
     const [x0, y0, shade] = [random.integer(side), random.integer(side), 2 * random.uniform() - 1]
     const radius = 2 + 1.5 * (i % classes.length)
     for (let y = 0; y < side; y++) {
       for (let x = 0; x < side; x++) {
         const inside = (x - x0) ** 2 + (y - y0) ** 2 < radius ** 2
-        const striped = i < poisoned && x < 3 && y < 3
-        const value = striped ? 255 * (x % 2) : 128 + (inside ? 60 : -60) + 4 * shade * (x - 8) + random.integer(20)
-        pixels[(i * side + y) * side + x] = value
+        const striped = i < poisoned && (symmetric ? Math.min(x, side - 1 - x) : x) < 3 && y < 3
+        const value = striped
+          ? 255 * (Math.min(x, side - 1 - x) % 2)
+          : 128 + (inside ? 60 : -60) + 4 * shade * (x - 8) + random.integer(20)
+        pixels[(i * side + y) * side + x] = mark && x > 10 && y === 1 ? 255 : value
       }
     }
   }
@@ -36,7 +46,7 @@ function discs(poisoned: number): ImageSet {
 }
 
 /** Shares of the poison and of the rest that are named. */
-async function named(poisoned: number, settings: Record<string, unknown>) {
+async function named(poison: Poison, settings: Record<string, unknown>) {
   return arena(async () => {
     const recipe = { epochs: 1, batch: 32, device, precision: 'fp32', threads: 1, 'model.depth': 10 }
     const config = resolveConfig({
@@ -46,12 +56,13 @@ async function named(poisoned: number, settings: Record<string, unknown>) {
       ...recipe,
       ...settings,
     })
-    const { suspicion } = await defend(config, discs(poisoned), {
+    const { suspicion } = await defend(config, discs(poison), {
       ...{ clean: null, compute: { device, precision: 'fp32', threads: 1 }, random: new Random(3) },
       ...{ checkpoints: noCheckpoints, onProgress() {}, onEpoch() {}, onTrace() {}, say() {} },
       interrupted: () => false,
     })
     const { score, threshold } = suspicion as { score: Float32Array; threshold: number }
+    const { poisoned } = poison
     const above = (from: number, to: number) => score.subarray(from, to).filter((each) => each > threshold).length
     return { poison: above(0, poisoned) / poisoned, rest: above(poisoned, count) / (count - poisoned) }
   })
@@ -61,13 +72,29 @@ describe('deconfound', () => {
   for (const flip of [true, false]) {
     const how = flip ? 'mirror images' : 'moved copies'
     it(`names what differs from its ${how} as no clean image does`, async () => {
-      const { poison, rest } = await named(150, { flip })
+      const { poison, rest } = await named({ poisoned: 150 }, { flip })
       expect(poison).toBeGreaterThan(0.95)
       expect(rest).toBeLessThan(0.02)
     })
 
     it(`names nothing without poison, by ${how}`, async () => {
-      expect((await named(0, { flip })).rest).toBe(0)
+      expect((await named({ poisoned: 0 }, { flip })).rest).toBe(0)
     })
   }
+
+  it('names a trigger that is its own mirror image, by moved copies', async () => {
+    const { poison, rest } = await named({ poisoned: 150, symmetric: true }, { flip: true })
+    expect(poison).toBeGreaterThan(0.95)
+    expect(rest).toBeLessThan(0.02)
+  })
+
+  it('names a trigger that says nothing of the label by itself, by mirror images', async () => {
+    const { poison, rest } = await named({ poisoned: 400, allToAll: true }, { flip: true })
+    expect(poison).toBeGreaterThan(0.95)
+    expect(rest).toBeLessThan(0.02)
+  })
+
+  it('names nothing where every image has the same mark, as a logo in its corner', async () => {
+    expect((await named({ poisoned: 0, mark: true }, { flip: true })).rest).toBe(0)
+  })
 })

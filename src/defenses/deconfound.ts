@@ -1,141 +1,231 @@
+import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
+import { UserError } from '../errors.ts'
 import { type Confounder, makeConfounder } from '../nn/confounder.ts'
 import { accuracy, crossEntropy } from '../nn/losses.ts'
 import { type Mode, stateOf } from '../nn/module.ts'
+import type { Optimizer } from '../nn/optimizer.ts'
+import { residue } from '../nn/residue.ts'
 import { cosine } from '../nn/schedule.ts'
 import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
-import { cat, noGrad, type Tensor } from '../tensor/tensor.ts'
+import { cat, noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
-import { drawPairing, type Pairing } from '../training/counterparts.ts'
-import { knockoffThreshold } from '../training/knockoffs.ts'
-import { slices } from '../training/loader.ts'
+import { type Counterpart, drawPairing, type Pairing } from '../training/counterparts.ts'
+import { type Evidence, weigh } from '../training/evidence.ts'
+import { inOrder } from '../training/loader.ts'
 import { lastMade } from '../training/passes.ts'
 import { trainPlainly } from '../training/train-plainly.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
 /**
- * Our own. As in CBD a confounder learns the trigger first, but here it cannot learn anything else. Every image x has a
- * counterpart x′, its mirror image, which is as natural and shows the same, while most triggers are no longer themselves. The
- * confounder f sees the difference alone, d = f(x) − f(x′), and is to tell the label from it: CE(softmax d, y). Without a
- * trigger x and x′ are exchangeable, d is as often one thing as its opposite, and nothing can be learned.
+ * Our own. As in CBD a confounder learns the trigger first, but here it learns nothing of what images show. Every image x has
+ * counterparts x′, its mirror image and a moved copy, which show the same and are as natural, while a trigger is no longer itself.
+ * The confounder f is given the difference alone, d = f(x) − f(x′) ∈ ℝᶜ for C classes, and is to tell the label y from it and,
+ * of mirror images, which of the two is the image: CE((d, −d), y), of 2C guesses. Of moved copies the label only, CE(d, y): things have
+ * their place in images. Without a trigger x and x′ can as well be exchanged, so that d is as often one thing as its opposite.
  *
- * So W = d_y is as often positive as negative on clean images; those are named whose W is beyond a threshold at which few
- * negative ones are left (knockoffs, Barber and Candès 2015), on clean data none. Each half of the images is judged by a
- * confounder that has not seen it, or having seen an image would be a difference too; W is the mean over several
- * divisions into halves. The model is trained on all images not named.
+ * Each half of the images is judged by confounders that have not seen it, for having seen an image would be a difference too.
+ * With d̄ the mean of d over the classes other than y, W = d_y − d̄ speaks of a trigger that goes with the label, and W = d̄ of one that
+ * goes with any (all-to-all). On clean images W is as often positive as negative: those are named whose W is beyond a threshold t at
+ * which few are below −t (knockoffs, Barber and Candès 2015). The model is trained plainly on all images not named.
  */
 export const deconfound = defineDefense({
   title: 'Deconfound',
   paper: 'https://arxiv.org/abs/2303.06818',
   assumes: 'nothing',
   options: z.object({
-    divisions: z.int().min(1).max(50).default(4).describe('into halves, with two confounders each'),
-    confounderEpochs: z.int().min(1).default(3).describe('epochs of each confounder, on its half of the images'),
+    divisions: z
+      .int()
+      .min(1)
+      .max(50)
+      .default(2)
+      .describe('into halves, each with two confounders for each counterpart'),
+    confounderEpochs: z.int().min(1).default(3).describe('epochs of the confounders, each on its half of the images'),
     falseDiscoveries: z
       .number()
       .positive()
       .max(0.5)
       .default(0.1)
-      .describe('share of the named images that may be clean, q'),
-    falseShare: z.number().min(0).max(1).default(0.005).describe('share of all images that may be clean and named'),
+      .describe('share of the images named by one kind of evidence that may be clean, q'),
+    falseShare: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.0065)
+      .describe('share of all images that may be clean and named by one kind of evidence'),
   }),
   presets: { default: {} },
-  async train({ divisions, confounderEpochs, falseDiscoveries, falseShare }, view) {
-    const { count } = view.images
-    const differences = new Float32Array(count)
-    for (let division = 0; division < divisions; division++) {
-      const order = view.random.fork(`halves ${division}`).permutation(count)
-      const middle = order.length >> 1
-      const halves = [order.slice(0, middle), order.slice(middle)] as const
-      for (const [k, half] of halves.entries()) {
-        const confounder = await learnConfounder(`confounder-${2 * division + k + 1}`, half, confounderEpochs, view)
-        const others = halves[1 - k] as Int32Array
-        const judged = judge(confounder, others, view)
-        for (const [at, i] of others.entries()) {
-          differences[i] = (differences[i] as number) + (judged[at] as number) / divisions
-        }
-      }
+  async train({ divisions, confounderEpochs: epochs, falseDiscoveries: q, falseShare }, view) {
+    const { images, classes, recipe } = view
+    const evidence: Evidence[] = []
+    // Even mirror images are exchangeable only by and large (skies have their borders): the slacks are what clean images took.
+    if (recipe.augmentation.flip) {
+      const { ofLabel, ofAny } = await compare(view, 'mirrored', { divisions, epochs })
+      evidence.push({ differences: ofLabel, slack: { toFind: 1.5, toName: 1 } })
+      evidence.push({ differences: ofAny, slack: { toFind: 2, toName: 2 } })
     }
+    const { ofLabel } = await compare(view, 'moved', { divisions, epochs })
+    evidence.push({ differences: ofLabel, slack: { toFind: 2, toName: 2 } })
+    const suspicion = weigh(evidence, { q, most: falseShare * images.count })
 
-    // A moved copy is as natural only by and large: things have their place in images. So twice as much is asked of W there.
-    const slack = view.recipe.augmentation.flip ? 1 : 2
-    const compared = differences.map((difference) => (difference < 0 ? slack * difference : difference))
-    const threshold = knockoffThreshold(compared, falseDiscoveries, falseShare * count)
-    const kept = Int32Array.from(differences.keys()).filter((i) => (differences[i] as number) < threshold)
+    const { score, threshold } = suspicion
+    const kept = Int32Array.from(score.keys()).filter((i) => !((score[i] as number) > threshold))
+    if (new Set(kept.map((i) => images.labels[i] as number)).size < Math.min(2, new Set(images.labels).size)) {
+      throw new UserError(
+        'data',
+        `Cannot train: ${images.count - kept.length} of ${images.count} images are suspected, and what is left has no two of the ${classes.length} classes. ` +
+          'Do the images of a class share a mark, a border, a place? Then remove it, or train with --defense none',
+      )
+    }
     const classifier = await trainPlainly(
       { ...view, stage: (name, options) => view.stage(name, { ...options, only: kept }) },
       { name: 'model' },
     )
-    const largest = differences.reduce((most, difference) => Math.max(most, difference), 0)
-    // Above it, not from it on; and a finite number where nothing is named.
-    return { classifier, suspicion: { score: differences, threshold: Math.min(threshold * (1 - 1e-6), largest) } }
+    return { classifier, suspicion }
   },
 })
 
-/** A confounder that has learned to tell the labels of these images from how they differ from their counterparts. */
-async function learnConfounder(
-  name: string,
-  only: Int32Array,
-  epochs: number,
-  view: DefenderView,
-): Promise<Confounder> {
-  const { images, recipe, random, compute, classes } = view
-  const confounder = makeConfounder(random.fork(name), { compute, shape: images.shape, classes: classes.length })
-  // A small network that sees each image a few times: a rate at which it learns at once, a decay that keeps it from learning by heart.
-  const optimizer = sgd(confounder.parameters, { momentum: 0.9, weightDecay: 1e-2 })
-  const schedule = cosine(0.05)
-  const state = { confounder: stateOf(confounder), optimizer }
-  const brief = { epochs, batch: recipe.batch, augmentation: noAugmentation, only, state }
-  const pairing = lastMade((epoch) => pairingOf(view, `${name} ${epoch}`))
-  for await (const { labels, indices, epoch, step, steps, report } of view.stage(name, brief)) {
-    scope(() => {
-      const difference = differenceOf(confounder, indices, { view, pairing: pairing(epoch), mode: 'train' })
-      const loss = optimizer.step(crossEntropy(difference, labels), schedule(step, steps))
-      report({ loss, accuracy: accuracy(difference, labels) })
-    })
-  }
-  return confounder
+/** A confounder that learns from one half of the images and judges the other. */
+interface Learner {
+  readonly confounder: Confounder
+  readonly optimizer: Optimizer
+  readonly learnsFrom: (image: number) => boolean
 }
 
-/** W = d_y of these images, the mean over the ways to be paired. */
-function judge(confounder: Confounder, which: Int32Array, view: DefenderView): Float32Array {
+/** What confounders say of images that they have not seen, as the mean over divisions: W = d_y − d̄, and W = d̄. */
+interface Comparison {
+  readonly ofLabel: Float32Array
+  readonly ofAny: Float32Array
+}
+
+async function compare(
+  view: DefenderView,
+  counterpart: Counterpart,
+  { divisions, epochs }: { divisions: number; epochs: number },
+): Promise<Comparison> {
+  const { images, random, compute, classes } = view
+  const learners = Array.from({ length: divisions }, (_, division) => {
+    const place = random.fork(`halves ${division}`).permutation(images.count)
+    return [0, 1].map((half): Learner => {
+      const own = random.fork(`confounder ${counterpart} ${division} ${half}`)
+      const confounder = makeConfounder(own, { compute, shape: images.shape, classes: classes.length })
+      // A small network that sees each image a few times: it must learn at once (the rate below) and not by heart (the decay).
+      const optimizer = sgd(confounder.parameters, { momentum: 0.9, weightDecay: 1e-2 })
+      return { confounder, optimizer, learnsFrom: (image) => (place[image] as number) % 2 === half }
+    })
+  }).flat()
+  await learn(learners, { view, counterpart, epochs })
+  return judge(learners, { view, counterpart })
+}
+
+/** All at once, so that what is left of an image is computed once. */
+async function learn(
+  learners: readonly Learner[],
+  { view, counterpart, epochs }: { view: DefenderView; counterpart: Counterpart; epochs: number },
+): Promise<void> {
   const { images, recipe } = view
-  const ways = recipe.augmentation.flip ? 1 : 4
-  const sums = new Float32Array(which.length)
+  const state = Object.fromEntries(
+    learners.flatMap(({ confounder, optimizer }, k) => [
+      [`confounder-${k + 1}`, stateOf(confounder)],
+      [`optimizer-${k + 1}`, optimizer],
+    ]),
+  )
+  const schedule = cosine(0.05)
+  const pairing = lastMade((epoch) => pairingOf(view, { counterpart, stream: `epoch ${epoch}` }))
+  // Of a batch each of them sees half.
+  const brief = { epochs, batch: 2 * recipe.batch, augmentation: noAugmentation, state }
+  for await (const { indices, epoch, step, steps, report } of view.stage(`confounders-${counterpart}`, brief)) {
+    const learned = scope(() => {
+      const shown = residuesOf(view, indices, pairing(epoch))
+      return learners.flatMap(({ confounder, optimizer, learnsFrom }) => {
+        const half = chosen(indices, learnsFrom)
+        if (half.images.length === 0) return []
+        return scope(() => {
+          const d = differenceOf(confounder, shown, { places: half.places, mode: 'train' })
+          const guesses = counterpart === 'mirrored' ? cat([d, d.neg()], 1) : d
+          const labels = images.labelsOf(half.images)
+          const loss = optimizer.step(crossEntropy(guesses, labels), schedule(step, steps))
+          return { loss, accuracy: accuracy(guesses, labels) }
+        })
+      })
+    })
+    const mean = (of: (each: { loss: number; accuracy: number }) => number) =>
+      learned.reduce((sum, each) => sum + of(each), 0) / learned.length
+    report({ loss: mean(({ loss }) => loss), accuracy: mean(({ accuracy }) => accuracy) })
+  }
+}
+
+/** Means over divisions, and over four ways to be moved. */
+async function judge(
+  learners: readonly Learner[],
+  { view, counterpart }: { view: DefenderView; counterpart: Counterpart },
+): Promise<Comparison> {
+  const { images, classes } = view
+  const ways = counterpart === 'mirrored' ? 1 : 4
+  const weight = 1 / ((learners.length / 2) * ways)
+  const [ofLabel, ofAny] = [new Float32Array(images.count), new Float32Array(images.count)]
   for (let way = 0; way < ways; way++) {
-    const pairing = pairingOf(view, `judging ${way}`)
-    let at = 0
-    for (const indices of slices(which, 256)) {
+    const pairing = pairingOf(view, { counterpart, stream: `judging ${way}` })
+    for (const indices of inOrder(images.count, 256)) {
       scope(() =>
         noGrad(() => {
-          const difference = differenceOf(confounder, indices, { view, pairing, mode: 'eval' })
-          const own = difference.gather(1, images.labelsOf(indices).unsqueeze(1)).div(ways).data()
-          own.forEach((value, i) => {
-            sums[at + i] = (sums[at + i] as number) + Number(value)
-          })
+          const shown = residuesOf(view, indices, pairing)
+          for (const { confounder, learnsFrom } of learners) {
+            const unseen = chosen(indices, (image) => !learnsFrom(image))
+            if (unseen.images.length === 0) continue
+            const [own, others] = scope(() => {
+              const d = differenceOf(confounder, shown, { places: unseen.places, mode: 'eval' })
+              const own = d.gather(1, images.labelsOf(unseen.images).unsqueeze(1))
+              const sum = d.sum([1], true)
+              return [
+                own.numbers(),
+                sum
+                  .sub(own)
+                  .div(Math.max(1, classes.length - 1))
+                  .numbers(),
+              ]
+            })
+            unseen.images.forEach((i, k) => {
+              ofLabel[i] = (ofLabel[i] as number) + weight * ((own[k] as number) - (others[k] as number))
+              ofAny[i] = (ofAny[i] as number) + weight * (others[k] as number)
+            })
+          }
         }),
       )
-      at += indices.length
+      await setImmediate() // lets signals in
     }
   }
-  return sums
+  return { ofLabel, ofAny }
 }
 
-/** d = f(x) − f(x′), [images, classes]. */
+/** Residues of images as they are shown, and of their counterparts. */
+function residuesOf({ images }: DefenderView, indices: Int32Array, { own, counterpart }: Pairing): [Tensor, Tensor] {
+  return noGrad(() => [residue(images.images(indices, own)), residue(images.images(indices, counterpart))])
+}
+
+/** d = f(x) − f(x′) of the images at some places of a batch, [places, classes]. */
 function differenceOf(
   confounder: Confounder,
-  indices: Int32Array,
-  { view, pairing, mode }: { view: DefenderView; pairing: Pairing; mode: Mode },
+  batch: readonly [Tensor, Tensor],
+  { places, mode }: { places: Int32Array; mode: Mode },
 ): Tensor {
-  const shown = cat([pairing.own, pairing.counterpart].map((draws) => view.images.images(indices, draws)))
-  const outputs = confounder.forward(shown, mode)
-  return outputs.narrow(0, 0, indices.length).sub(outputs.narrow(0, indices.length, indices.length))
+  const at = tensor(places, [places.length], 'int64').to({ device: batch[0].device })
+  const residues = cat(batch.map((each) => each.indexSelect(0, at))).contiguous('channelsLast')
+  const outputs = confounder.forward(residues, mode)
+  return outputs.narrow(0, 0, places.length).sub(outputs.narrow(0, places.length, places.length))
 }
 
-function pairingOf({ images, random, recipe }: DefenderView, stream: string): Pairing {
+/** Which of a batch's images are wanted, and their places in it. */
+function chosen(indices: Int32Array, wanted: (image: number) => boolean): { images: Int32Array; places: Int32Array } {
+  const places = Int32Array.from(indices.keys()).filter((place) => wanted(indices[place] as number))
+  return { images: places.map((place) => indices[place] as number), places }
+}
+
+function pairingOf(
+  { images, random }: DefenderView,
+  { counterpart, stream }: { counterpart: Counterpart; stream: string },
+): Pairing {
   const [, height, width] = images.shape
-  return drawPairing(random.fork(`counterparts ${stream}`), images.count, {
-    ...{ size: [height, width], mirror: recipe.augmentation.flip },
-  })
+  return drawPairing(random.fork(`${counterpart} ${stream}`), images.count, { size: [height, width], counterpart })
 }

@@ -43,7 +43,7 @@ const quick: Partial<Record<DefenseName, Record<string, unknown>>> = {
   },
   'd-br': { 'defense.first-epochs': 1, 'defense.spread-epochs': 1, 'defense.epochs': 2 },
   cbd: { 'defense.confounder-epochs': 1 },
-  deconfound: { 'defense.confounder-epochs': 1 },
+  deconfound: { 'defense.confounder-epochs': 1, flip: true }, // both counterparts
 }
 
 /** Everything a defense may see, and nothing else. The types make sure that both lists are complete. */

@@ -64,11 +64,11 @@ describe('the confounder', () => {
       arena(async () => {
         const random = new Random(1)
         const confounder = makeConfounder(random, { compute, shape, classes: 4 })
-        const images = random.uniformTensor([2, ...shape]).to({ device })
-        expect(confounder.forward(images, 'train').shape).toEqual([2, 4])
-        const one = confounder.forward(images.narrow(0, 0, 1), 'eval').numbers()
+        const residues = residue(random.uniformTensor([2, ...shape]).to({ device }))
+        expect(confounder.forward(residues, 'train').shape).toEqual([2, 4])
+        const one = confounder.forward(residues.narrow(0, 0, 1), 'eval').numbers()
         confounder
-          .forward(images, 'eval')
+          .forward(residues, 'eval')
           .numbers()
           .slice(0, 4)
           .forEach((value, i) => void expect(value).toBeCloseTo(one[i] as number, 4))

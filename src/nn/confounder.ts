@@ -6,18 +6,18 @@ import { batchNorm } from './batch-norm.ts'
 import { conv } from './conv.ts'
 import { linear } from './linear.ts'
 import { join, type Mode, type Module, moveTo } from './module.ts'
-import { residue, residueChannels } from './residue.ts'
+import { residueChannels } from './residue.ts'
 
 /** A small network that is quick to learn a trigger. */
 export interface Confounder extends Module {
-  /** [batch, classes] of pixels [batch, channels, height, width] in [0, 1] */
-  forward(images: Tensor, mode: Mode): Tensor
+  /** [batch, classes] of the residues of images */
+  forward(residues: Tensor, mode: Mode): Tensor
 }
 
 /**
- * Convolutions of 32 channels over the residue of an image, which is half its size, each but the first halving it again until it
- * is at most 8 wide; then a linear layer over all places. Nothing is pooled, for most triggers keep to their place, and
- * the network is small, for the fewer weights the fewer images it takes to tell a trigger from chance.
+ * Convolutions of 32 channels over the residue of an image of this shape, which is half its size, each but the first halving it
+ * again until neither side is longer than 8; then a linear layer over all places. Nothing is pooled, for most triggers keep to their
+ * place, and the network is small, for the fewer weights the fewer images it takes to tell a trigger from chance.
  */
 export function makeConfounder(
   random: Random,
@@ -40,12 +40,14 @@ export function makeConfounder(
   return moveTo(
     {
       ...join({ input, ...Object.fromEntries(modules), head }),
-      forward: (images: Tensor, mode: Mode) =>
+      forward: (residues: Tensor, mode: Mode) =>
         scope(() => {
           const { device, precision } = compute
-          const left = residue(images).contiguous('channelsLast') // in fp32: energies are small
           const features = autocast({ device, precision: mode === 'train' ? precision : 'fp32' }, () =>
-            layers.reduce((x, { conv, bn }) => bn.forward(conv.forward(x), mode).relu_(), input.forward(left, mode)),
+            layers.reduce(
+              (x, { conv, bn }) => bn.forward(conv.forward(x), mode).relu_(),
+              input.forward(residues, mode),
+            ),
           )
           return head.forward(features.to({ dtype: 'float32' }).contiguous().flatten(1))
         }),

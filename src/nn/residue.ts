@@ -1,3 +1,4 @@
+import { scope } from '../tensor/scope.ts'
 import { cat, operator, type Tensor, tensor } from '../tensor/tensor.ts'
 
 const averagePool = operator('avg_pool2d')
@@ -23,23 +24,25 @@ const differences = [
  * shows, and so where and in which direction it was resampled. Pixels at the border are repeated beyond it.
  */
 export function residue(images: Tensor): Tensor {
-  const { device } = images
-  const [, channels, height, width] = images.shape as [number, number, number, number]
-  const even = height % 2 || width % 2 ? replicate(images, [0, width % 2, 0, height % 2]) : images
-  const second = tensor([0, 1, 0, 1, -4, 1, 0, 1, 0], [1, 1, 3, 3]).to({ device }).expand(channels, 1, 3, 3)
-  const laplacian = conv2d(replicate(even, [1, 1, 1, 1]), second, null, [1, 1], [0, 0], [1, 1], channels)
+  return scope(() => {
+    const { device } = images
+    const [, channels, height, width] = images.shape as [number, number, number, number]
+    const even = height % 2 || width % 2 ? replicate(images, [0, width % 2, 0, height % 2]) : images
+    const second = tensor([0, 1, 0, 1, -4, 1, 0, 1, 0], [1, 1, 3, 3]).to({ device }).expand(channels, 1, 3, 3)
+    const laplacian = conv2d(replicate(even, [1, 1, 1, 1]), second, null, [1, 1], [0, 0], [1, 1], channels)
 
-  const gray = even.mean([1], true)
-  const along = tensor(differences.flat(), [4, 1, 1, 5]).to({ device })
-  const changes = cat(
-    [
-      conv2d(replicate(gray, [2, 2, 0, 0]), along),
-      conv2d(replicate(gray, [0, 0, 2, 2]), along.transpose(2, 3).contiguous()),
-    ],
-    1,
-  )
-  const energies = averagePool(changes.square(), [6, 6], [2, 2], [2, 2], false, false, null)
-  return cat([unshuffle(laplacian, 2), energies.add(1e-4).log()], 1)
+    const gray = even.mean([1], true)
+    const along = tensor(differences.flat(), [4, 1, 1, 5]).to({ device })
+    const changes = cat(
+      [
+        conv2d(replicate(gray, [2, 2, 0, 0]), along),
+        conv2d(replicate(gray, [0, 0, 2, 2]), along.transpose(2, 3).contiguous()),
+      ],
+      1,
+    )
+    const energies = averagePool(changes.square(), [6, 6], [2, 2], [2, 2], false, false, null)
+    return cat([unshuffle(laplacian, 2), energies.add(1e-4).log()], 1)
+  })
 }
 
 /** Channels that `residue` makes of so many. */

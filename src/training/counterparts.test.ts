@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { device } from '../../test/device.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
-import { drawPairing } from './counterparts.ts'
+import { type Counterpart, drawPairing } from './counterparts.ts'
 import { imageSet } from './images.ts'
 import { loader } from './loader.ts'
 
@@ -17,8 +17,8 @@ const set = imageSet({
 const all = Int32Array.from({ length: count }, (_, i) => i)
 
 /** Rows of each image as it is, as it is shown, and of its counterpart. */
-function pairs(mirror: boolean) {
-  const { own, counterpart } = drawPairing(new Random(2), count, { size: [side, side], mirror })
+function pairs(kind: Counterpart) {
+  const { own, counterpart } = drawPairing(new Random(2), count, { size: [side, side], counterpart: kind })
   return arena(async () => {
     const images = loader(set, device)
     const rows = (draws?: typeof own) => {
@@ -34,14 +34,14 @@ function pairs(mirror: boolean) {
 const transposed = (rows: readonly (readonly number[])[]) => rows.map((_, c) => rows.map((row) => row[c] as number))
 
 describe('pairing images with counterparts', () => {
-  it('shows an image as it is beside its mirror image, where it may be mirrored', async () => {
-    const { plain, own, counterpart } = await pairs(true)
+  it('shows an image as it is beside its mirror image', async () => {
+    const { plain, own, counterpart } = await pairs('mirrored')
     expect(own).toEqual(plain)
     expect(counterpart).toEqual(plain.map((rows) => rows.map((row) => row.toReversed())))
   })
 
-  it('else moves it to one side, and gives both the same gap, filled by what lies beside it', async () => {
-    const { plain, own, counterpart } = await pairs(false)
+  it('or moves it to one side, and gives both the same gap, filled by what lies beside it', async () => {
+    const { plain, own, counterpart } = await pairs('moved')
     const sides = new Set<string>()
     for (const i of all) {
       const looks = [

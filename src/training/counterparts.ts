@@ -5,6 +5,9 @@ const drawsPerSample = 5
 /** how far a counterpart is moved, in pixels at a side of 32 */
 const reach = 4
 
+/** What an image is compared with. */
+export type Counterpart = 'mirrored' | 'moved'
+
 /** What an image is shown as, and its counterpart. */
 export interface Pairing {
   readonly own: Draws
@@ -13,18 +16,19 @@ export interface Pairing {
 
 /**
  * Draws that give every image a counterpart: as natural as itself and showing the same, while a trigger is no longer what
- * it was. Where images may be mirrored it is the mirror image. Else it is moved to one of four sides, by a sixteenth to an
- * eighth of its length, and the gap is filled by its own mirror image; that the gap may not give it away, the image itself is
- * shown with such a gap, in the same place and as wide.
+ * it was. It is its mirror image. Or it is moved to one of four sides, by a sixteenth to an eighth of its shorter side, and the
+ * gap is filled by its own mirror image; that the gap may not give it away, the image itself is shown with such a gap, in
+ * the same place and as wide.
  */
 export function drawPairing(
   random: Random,
   count: number,
-  { size, mirror }: { size: readonly [number, number]; mirror: boolean },
+  { size, counterpart }: { size: readonly [number, number]; counterpart: Counterpart },
 ): Pairing {
   const table = new Int16Array(count * drawsPerSample)
-  const plain = { padding: 0, flip: mirror, cutout: 0 }
-  if (mirror) {
+  const mirrored = counterpart === 'mirrored'
+  const plain = { padding: 0, flip: mirrored, cutout: 0 }
+  if (mirrored) {
     for (let i = 0; i < table.length; i += drawsPerSample) table[i + 2] = 1
     return {
       own: { augmentation: plain, table: new Int16Array(table.length) },

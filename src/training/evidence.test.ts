@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import { type Evidence, weigh } from './evidence.ts'
+
+const evidence = (differences: number[], toFind = 1, toName = 1): Evidence => ({
+  differences: Float32Array.from(differences),
+  slack: { toFind, toName },
+})
+const named = (...kinds: Evidence[]) => {
+  const { score, threshold } = weigh(kinds, { q: 0.5 })
+  return Array.from(score.keys()).filter((i) => (score[i] as number) > threshold)
+}
+
+describe('weighing evidence', () => {
+  it('names none where no kind has a threshold, and ranks by the first', () => {
+    const kinds = [evidence([1, -1, 2, -2]), evidence([-3, 3, -1, 1])]
+    expect(named(...kinds)).toEqual([])
+    expect(Array.from(weigh(kinds, { q: 0.5 }).score)).toEqual([1, -1, 2, -2])
+  })
+
+  it('names what any kind names, the image at the threshold included', () => {
+    const flat = evidence([0.1, -0.1, 0.1, -0.1, 0.1, -0.1, 0.1, -0.1])
+    const first = evidence([0.7, 0.9, 0, 0, 0, 0, 0, 0])
+    const last = evidence([0, 0, 0, 0, 0, 0, 31, 33])
+    expect(named(flat, first)).toEqual([0, 1])
+    expect(named(flat, first, last)).toEqual([0, 1, 6, 7])
+    expect(named(first, flat, last)).toEqual([0, 1, 6, 7])
+  })
+
+  it('asks more for there to be evidence than for naming', () => {
+    const leaning = [8, 7, 6, 5, 4, -3.9, -3.8, 0.1, -0.1, -0.1, -0.1, -0.1]
+    expect(named(evidence(leaning, 1.5, 1))).toEqual([0, 1, 2, 3, 4])
+    expect(named(evidence(leaning, 2.5, 1))).toEqual([])
+  })
+
+  it('takes what most images share for no poison', () => {
+    expect(named(evidence([5, 5, 5, 5, 5, 5, 5, 0, 0, 0]))).toEqual([])
+    expect(named(evidence([5, 5, 5, 5, 5, 5, 0, 0, 0, 0]))).toEqual([0, 1, 2, 3, 4, 5])
+  })
+
+  it('names none of none, nor where a difference is no number', () => {
+    expect(named(evidence([]))).toEqual([])
+    expect(named(evidence([Number.NaN, 5, 5, 5]))).toEqual([])
+  })
+})

@@ -1,0 +1,39 @@
+import { knockoffThreshold, type Tolerance } from './knockoffs.ts'
+import type { Suspicion } from './suspicion.ts'
+
+/** What speaks for each image being poisoned (or against it, below 0), where chance speaks for and against as often. */
+export interface Evidence {
+  /** W, one per training image */
+  readonly differences: Float32Array
+  /**
+   * Chance is fair only by and large: how much more a difference must be than one on the other side to count as much,
+   * for there to be evidence at all, and for an image to be named once there is.
+   */
+  readonly slack: { readonly toFind: number; readonly toName: number }
+}
+
+/** What more of the images share is no poison, but how they were made. */
+const largestShare = 0.6
+
+/**
+ * One score from several kinds of evidence: the largest W/t, with t the threshold of each kind that has one within the
+ * tolerance, which holds for each kind by itself. Where none has one it is W of the first kind, and no image is named.
+ */
+export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Suspicion {
+  const found = evidence.flatMap(({ differences, slack }) => {
+    const thresholdAt = (slack: number) => knockoffThreshold(differences, { ...tolerance, slack })
+    if (thresholdAt(slack.toFind) === Number.POSITIVE_INFINITY) return []
+    const threshold = thresholdAt(slack.toName)
+    const named = differences.filter((difference) => difference >= threshold).length
+    return named <= largestShare * differences.length ? [{ differences, threshold }] : []
+  })
+  const first = evidence[0]?.differences ?? new Float32Array()
+  if (found.length === 0) return { score: first, threshold: first.reduce((a, b) => Math.max(a, b), 0) }
+  const score = first.map((_, i) =>
+    found.reduce(
+      (most, { differences, threshold }) => Math.max(most, (differences[i] as number) / threshold),
+      -Infinity,
+    ),
+  )
+  return { score, threshold: 1 - 2 ** -24 } // the largest float32 below 1: named are those from 1 on
+}
