@@ -3,19 +3,20 @@
 # finds, runs the golden tests on the GPU, times steps, trains at full length. Each result is written as it is ready, and
 # what is there already is not done again, so that the work can be cut into several calls.
 #
-#   bench/gpu/run.sh RESULTS [PART …]     parts: doctor golden steps train (all, in this order, unless named)
+#   bench/gpu/run.sh RESULTS [PART …]     parts: doctor golden steps train sweep (all, in this order, unless named)
 #
 #   DEVICE   cuda:0; `cpu` rehearses          EPOCHS   100         SEEDS   "1"
 #   DATA     data/cifar-10-batches-py         LIMIT    0: all training images, else as many (a rehearsal)
 #   BATCHES  "128 512"                        ROUNDS   10: rounds of ten steps each
+#   MINUTES  9: of the sweep, which goes on with what was broken off
 #
 # Needs dist/ (npm run build's TypeScript half) and node_modules with what runs; bench/gpu/README.md tells how to bring
-# them along. Rehearse: DEVICE=cpu EPOCHS=1 LIMIT=512 BATCHES=64 ROUNDS=1 bench/gpu/run.sh /tmp/gpu
+# them along. Rehearse: DEVICE=cpu EPOCHS=1 LIMIT=512 BATCHES=64 ROUNDS=1 MINUTES=1 bench/gpu/run.sh /tmp/gpu
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 results=$(mkdir -p "${1:?usage: bench/gpu/run.sh RESULTS [PART …]}" && cd "$1" && pwd)
 shift
-parts=${*:-doctor golden steps train}
+parts=${*:-doctor golden steps train sweep}
 device=${DEVICE:-cuda:0}
 failed=0
 
@@ -57,6 +58,15 @@ train() {
     done
   done
   return $status
+}
+
+sweep() {
+  local plan=$results/full-length.yaml
+  sed -e "s|^record: .*|record: $results/full-length|" -e "s|epochs: 100|epochs: ${EPOCHS:-100}, dataset.limit: ${LIMIT:-0}, device: '$device'|" \
+    -e "s|data/cifar-10-batches-py|${DATA:-data/cifar-10-batches-py}|" experiments/full-length.yaml >"$plan"
+  node bin/deconfound.js sweep "$plan" --runs "$results/runs" --minutes "${MINUTES:-9}"
+  local status=$?
+  [ $status -eq 0 ] || [ $status -eq 4 ] # 4: saved, to be gone on with
 }
 
 for part in $parts; do
