@@ -66,7 +66,7 @@ sweep() {
     -e "s|data/cifar-10-batches-py|${DATA:-data/cifar-10-batches-py}|" experiments/full-length.yaml >"$plan"
   node bin/deconfound.js sweep "$plan" --runs "$results/runs" --minutes "${MINUTES:-9}"
   local status=$?
-  [ $status -eq 0 ] || [ $status -eq 4 ] # 4: saved, to be gone on with
+  [ $status -eq 0 ] || [ $status -eq 75 ] # saved, to be gone on with
 }
 
 for part in $parts; do
