@@ -17,12 +17,14 @@ interface Poison {
   readonly symmetric?: boolean
   /** a bar in a corner of all images, poisoned or not */
   readonly mark?: boolean
+  /** in half of the images of three classes a line, to the left or to the right: in a mirror it is that of another class */
+  readonly sided?: boolean
   /** every class becomes the next, not the first */
   readonly allToAll?: boolean
 }
 
 /** Images of a shaded disc anywhere, whose size is their class; the first ones carry stripes in a corner and a false label. */
-function discs({ poisoned, symmetric = false, mark = false, allToAll = false }: Poison): ImageSet {
+function discs({ poisoned, symmetric = false, mark = false, sided = false, allToAll = false }: Poison): ImageSet {
   const random = new Random(1)
   const pixels = new Uint8Array(count * side * side)
   const falseLabel = (i: number) => (allToAll ? (i + 1) % classes.length : 0)
@@ -37,7 +39,9 @@ function discs({ poisoned, symmetric = false, mark = false, allToAll = false }: 
         const value = striped
           ? 255 * (Math.min(x, side - 1 - x) % 2)
           : 128 + (inside ? 60 : -60) + 4 * shade * (x - 8) + random.integer(20)
-        pixels[(i * side + y) * side + x] = mark && x > 10 && y === 1 ? 255 : value
+        const [kind, often] = [i % classes.length, i % (2 * classes.length) < classes.length]
+        const drawn = sided && often && kind < 3 && y === y0 && (kind === 1 ? x >= 8 : x < 8)
+        pixels[(i * side + y) * side + x] = drawn ? 0 : mark && x > 10 && y === 1 ? 255 : value
       }
     }
   }
@@ -96,5 +100,12 @@ describe('deconfound', () => {
 
   it('names nothing where every image has the same mark, as a logo in its corner', async () => {
     expect((await named({ poisoned: 0, mark: true }, { flip: true })).rest).toBe(0)
+  })
+
+  it('takes no mirror image for natural where most classes tell it from the image', async () => {
+    expect((await named({ poisoned: 0, sided: true }, { flip: true })).rest).toBe(0)
+    const { poison, rest } = await named({ poisoned: 150, sided: true }, { flip: true })
+    expect(poison).toBeGreaterThan(0.95)
+    expect(rest).toBeLessThan(0.02)
   })
 })
