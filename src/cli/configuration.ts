@@ -20,10 +20,14 @@ import { models } from '../models/index.ts'
 /** Adds a flag for each setting but those left out, and those of entries (`--attack.opacity 0.2`) unlisted. */
 export function withSettings(
   command: Command,
-  { without = [] }: { without?: (keyof Settings | 'runs')[] } = {},
+  {
+    without = [],
+    defaults = {},
+  }: { without?: (keyof Settings | 'runs')[]; defaults?: Readonly<Record<string, unknown>> } = {},
 ): Command {
-  for (const { name, default: standard, description, choices } of describeOptions(settings)) {
+  for (const { name, default: general, description, choices } of describeOptions(settings)) {
     if ((without as string[]).includes(name)) continue
+    const standard = defaults[name] ?? general
     const note = standard === null ? '' : ` (default: ${standard})`
     const option = new Option(`--${name} <value>`, description + note)
     command.addOption(choices ? option.choices(choices) : option)

@@ -10,6 +10,7 @@ import { percent, table } from './tables.ts'
 
 export const trainCommand = withSettings(new Command('train'), {
   without: ['data', 'dataset', 'attack', 'rate', 'class-rate', 'target', 'labelling', 'clean-share', 'reference'],
+  defaults: { defense: 'deconfound' },
 })
   .argument('<data>', 'a folder of class folders, or of CIFAR-10 batches')
   .description('Train on your own images, trusting none of them: a model, and a list of suspicious images')
@@ -37,7 +38,7 @@ export const trainCommand = withSettings(new Command('train'), {
 /** A training's result for a person. */
 export function describeTraining(result: TrainingResult): string {
   const rows = [
-    ['images trained on', String(result.trainingImages)],
+    ['images', `${result.trainingImages}, and ${result.heldOutImages} held out, which are not searched`],
     ['files skipped', String(result.skippedFiles.length)],
     [
       'held-out agreement',
@@ -50,7 +51,7 @@ export function describeTraining(result: TrainingResult): string {
 }
 
 function found({ suspects, estimatedRate, estimatedTarget }: Findings, { classes, files }: TrainingResult): string {
-  if (suspects === 0) return `none, no evidence of poisoning; all images ranked in ${files.suspects}`
+  if (suspects === 0) return `none, no evidence of poisoning; images ranked in ${files.suspects}`
   const target = estimatedTarget === null ? 'of several labels' : `most labelled '${classes[estimatedTarget]}'`
-  return `${suspects} (${percent(estimatedRate)}), ${target}; listed first in ${files.suspects}`
+  return `${suspects} (${percent(estimatedRate)}), ${target}; marked 'yes' in ${files.suspects}`
 }

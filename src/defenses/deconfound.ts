@@ -40,7 +40,7 @@ export const deconfound = defineDefense({
       .min(1)
       .max(50)
       .default(2)
-      .describe('into halves, each with two confounders for each counterpart'),
+      .describe('how often the images are halved anew; two confounders per counterpart each time'),
     confounderEpochs: z.int().min(1).default(3).describe('epochs of the confounders, each on its half of the images'),
     falseDiscoveries: z
       .number()
@@ -59,7 +59,7 @@ export const deconfound = defineDefense({
   async train({ divisions, confounderEpochs: epochs, falseDiscoveries: q, falseShare }, view) {
     const { images, classes, recipe } = view
     const evidence: Evidence[] = []
-    // Even mirror images are exchangeable only by and large (skies have their borders): the slacks are what clean images took.
+    // Even mirror images are exchangeable only by and large (some have a line at one border). Clean ones took slacks of 1.1 to 1.2.
     if (recipe.augmentation.flip) {
       const { ofLabel, ofAny } = await compare(view, 'mirrored', { divisions, epochs })
       if (leaning(ofLabel, images.labels) < 0.65) {

@@ -12,7 +12,7 @@ export interface Evidence {
   readonly slack: { readonly toFind: number; readonly toName: number }
 }
 
-/** What more of the images share is no poison, but how they were made. */
+/** What more of the images share is taken for how they were made, not for poison. */
 const largestShare = 0.6
 
 /**
