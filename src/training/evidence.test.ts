@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Evidence, weigh } from './evidence.ts'
+import { knockoffThreshold } from './knockoffs.ts'
 
 const evidence = (differences: number[], toFind = 1, toName = 1): Evidence => ({
   differences: Float32Array.from(differences),
@@ -30,6 +31,21 @@ describe('weighing evidence', () => {
     const leaning = [8, 7, 6, 5, 4, -3.9, -3.8, 0.1, -0.1, -0.1, -0.1, -0.1]
     expect(named(evidence(leaning, 1.5, 1))).toEqual([0, 1, 2, 3, 4])
     expect(named(evidence(leaning, 2.5, 1))).toEqual([])
+  })
+
+  it('goes on to where images are rare, but not through those that are named', () => {
+    const clean = Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? -i : i) / 400)
+    const far = Array.from({ length: 100 }, (_, i) => 5 + i / 100)
+    const close = Array.from({ length: 100 }, (_, i) => 0.9 + i / 50)
+    const found = (poison: number[]) => {
+      const { score, threshold } = weigh([evidence([...clean, ...poison])], { q: 0.1 })
+      const named = Array.from(score.keys()).filter((i) => (score[i] as number) > threshold)
+      return [named.filter((i) => i < 400).length, named.filter((i) => i >= 400).length]
+    }
+    expect(knockoffThreshold(Float32Array.from([...clean, ...far]), { q: 0.1 })).toBeLessThan(0.96)
+    expect(found(far)).toEqual([0, 100])
+    expect(found(close)[1]).toBeGreaterThan(80)
+    expect(found(far.map((each) => each / 5.1))[1]).toBe(100)
   })
 
   it('takes what most images share for no poison', () => {

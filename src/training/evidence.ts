@@ -17,13 +17,13 @@ const largestShare = 0.6
 
 /**
  * One score from several kinds of evidence: the largest W/t, with t the threshold of each kind that has one within the
- * tolerance, which holds for each kind by itself. Where none has one it is W of the first kind, and no image is named.
+ * tolerance, which holds for each kind by itself, and then raised to where there are few images. Where none has one it is W of the first kind, and no image is named.
  */
 export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Suspicion {
   const found = evidence.flatMap(({ differences, slack }) => {
     const thresholdAt = (slack: number) => knockoffThreshold(differences, { ...tolerance, slack })
     if (thresholdAt(slack.toFind) === Number.POSITIVE_INFINITY) return []
-    const threshold = thresholdAt(slack.toName)
+    const threshold = rarest(differences, thresholdAt(slack.toName))
     const named = differences.filter((difference) => difference >= threshold).length
     return named <= largestShare * differences.length ? [{ differences, threshold }] : []
   })
@@ -36,4 +36,24 @@ export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Susp
     ),
   )
   return { score, threshold: 1 - 2 ** -24 } // the largest float32 below 1: named are those from 1 on
+}
+
+const steps = 64
+const nearby = 1.2
+const few = 1.5
+
+/**
+ * The tolerance is an upper bound, and where poison stands far apart it is spent on clean images alone. So t is raised to
+ * where images are rare, to twice itself at most, and not above half of the images beyond it: the first place with
+ * at most 1.5 times as many within a factor of 1.2 as the rarest.
+ */
+function rarest(differences: Float32Array, t: number): number {
+  const count = (from: number, to = Number.POSITIVE_INFINITY) =>
+    differences.filter((difference) => difference >= from && difference < to).length
+  const places = Array.from({ length: steps + 1 }, (_, k) => t * 2 ** (k / steps)).filter(
+    (place) => 2 * count(place) >= count(t),
+  )
+  const around = places.map((place) => count(place / nearby, place * nearby))
+  const fewest = Math.min(...around)
+  return places[around.findIndex((each) => each <= few * fewest)] as number
 }
