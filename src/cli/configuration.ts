@@ -39,7 +39,7 @@ export function withSettings(
     .option('--json', 'print one JSON object on standard output')
     .allowUnknownOption()
     .allowExcessArguments()
-    .addHelpText('after', entryHelp)
+    .addHelpText('after', () => entryHelp(without))
 }
 
 /** Settings that are taken as they are written, whatever they look like. */
@@ -85,9 +85,11 @@ export function printedConfiguration(command: Command, config: Config): boolean 
   return true
 }
 
-function entryHelp(): string {
+/** Options of the entries that can be chosen, and of data sets, which may be chosen by their folder. */
+function entryHelp(without: readonly string[]): string {
   const catalogues = { dataset: datasets, attack: attacks, defense: defenses, model: models }
-  const lines = Object.entries(catalogues).flatMap(([kind, catalogue]) =>
+  const open = Object.entries(catalogues).filter(([kind]) => kind === 'dataset' || !without.includes(kind))
+  const lines = open.flatMap(([kind, catalogue]) =>
     Object.entries(catalogue).flatMap(([entry, { options }]) =>
       describeOptions(options, `${kind}.`).map(
         ({ name, default: standard, description }) =>
