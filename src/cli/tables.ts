@@ -44,10 +44,18 @@ const figuresRow = (what: string, { cleanAccuracy, attackSuccessRate }: PlainFig
 }
 
 /** How well images were suspected. */
-export function suspicionRows({ suspects, truePositives, falsePositives, auroc }: SuspicionQuality): string[][] {
+export function suspicionRows({
+  suspects,
+  truePositives,
+  falsePositives,
+  auroc,
+  remarks,
+}: SuspicionQuality): string[][] {
   return [
     ['suspects', String(suspects), `${percent(truePositives)} of the poison, ${percent(falsePositives)} of the rest`],
     ['AUROC of suspicion', auroc === null ? '–' : auroc.toFixed(3), ''],
+    // records of older versions do not have them
+    ...(remarks ?? []).map((remark) => ['', '', remark]),
   ]
 }
 

@@ -46,7 +46,10 @@ export function describeTraining(result: TrainingResult): string {
     ],
     ['model', result.files.model],
   ]
-  if (result.suspicion) rows.push(['suspects', found(result.suspicion, result)])
+  if (result.suspicion) {
+    rows.push(['suspects', found(result.suspicion, result)])
+    rows.push(...(result.suspicion.remarks ?? []).map((remark) => ['', remark]))
+  }
   return table(rows)
 }
 

@@ -6,6 +6,7 @@ import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { noCheckpoints } from '../training/checkpoint.ts'
 import { type ImageSet, imageSet } from '../training/images.ts'
+import type { Suspicion } from '../training/suspicion.ts'
 
 const side = 16
 const count = 2000
@@ -49,7 +50,7 @@ function discs({ poisoned, symmetric = false, mark = false, sided = false, allTo
   return imageSet({ pixels, shape: [1, side, side], classes, labels, names })
 }
 
-/** Shares of the poison and of the rest that are named. */
+/** Shares of the poison and of the rest that are named, and what is said of it. */
 async function named(poison: Poison, settings: Record<string, unknown>) {
   return arena(async () => {
     const recipe = { epochs: 1, batch: 32, device, precision: 'fp32', threads: 1, 'model.depth': 10 }
@@ -65,10 +66,10 @@ async function named(poison: Poison, settings: Record<string, unknown>) {
       ...{ checkpoints: noCheckpoints, onProgress() {}, onEpoch() {}, onTrace() {}, say() {} },
       interrupted: () => false,
     })
-    const { score, threshold } = suspicion as { score: Float32Array; threshold: number }
+    const { score, threshold, remarks } = suspicion as Required<Suspicion>
     const { poisoned } = poison
     const above = (from: number, to: number) => score.subarray(from, to).filter((each) => each > threshold).length
-    return { poison: above(0, poisoned) / poisoned, rest: above(poisoned, count) / (count - poisoned) }
+    return { poison: above(0, poisoned) / poisoned, rest: above(poisoned, count) / (count - poisoned), remarks }
   })
 }
 
@@ -104,8 +105,9 @@ describe('deconfound', () => {
 
   it('takes no mirror image for natural where most classes tell it from the image', async () => {
     expect((await named({ poisoned: 0, sided: true }, { flip: true })).rest).toBe(0)
-    const { poison, rest } = await named({ poisoned: 150, sided: true }, { flip: true })
+    const { poison, rest, remarks } = await named({ poisoned: 150, sided: true }, { flip: true })
     expect(poison).toBeGreaterThan(0.95)
     expect(rest).toBeLessThan(0.02)
+    expect(remarks).toContainEqual(expect.stringContaining('not natural here'))
   })
 })

@@ -111,6 +111,7 @@ describe('evaluateSuspicion', () => {
       suspects: 3,
       estimatedRate: 3 / 6,
       estimatedTarget: 0,
+      remarks: [],
     })
   })
 
@@ -124,7 +125,7 @@ describe('evaluateSuspicion', () => {
     const quality = evaluateSuspicion({ score: Float32Array.of(1, 2), threshold: 5 }, truth, Int32Array.of(0, 1))
     expect(quality).toEqual({
       ...{ auroc: null, aurocRelabelled: null, truePositives: null, falsePositives: 0 },
-      ...{ suspects: 0, estimatedRate: 0, estimatedTarget: null },
+      ...{ suspects: 0, estimatedRate: 0, estimatedTarget: null, remarks: [] },
     })
   })
 

@@ -48,8 +48,19 @@ describe('weighing evidence', () => {
     expect(found(far.map((each) => each / 5.1))[1]).toBe(100)
   })
 
-  it('takes what most images share for no poison', () => {
-    expect(named(evidence([5, 5, 5, 5, 5, 5, 5, 0, 0, 0]))).toEqual([])
+  it('says when it is weak', () => {
+    const remarks = (kind: Evidence) => weigh([kind], { q: 0.5 }).remarks
+    const leaning = evidence([8, 7, 6, 5, 4, -3.9, -3.8, -3.7, 0.1], 1.5, 1)
+    const clear = evidence([8, 8, 8, 8, 8, -1, -1, -1, 0.1], 1.5, 1)
+    expect(remarks(leaning)).toEqual([expect.stringContaining('weak')])
+    expect(remarks(clear)).toEqual([])
+    expect(weigh([leaning, clear], { q: 0.5 }).remarks).toEqual([])
+  })
+
+  it('takes what most images share for no poison, and says so', () => {
+    const shared = evidence([5, 5, 5, 5, 5, 5, 5, 0, 0, 0])
+    expect(named(shared)).toEqual([])
+    expect(weigh([shared], { q: 0.5 }).remarks).toEqual([expect.stringContaining('70 %')])
     expect(named(evidence([5, 5, 5, 5, 5, 5, 0, 0, 0, 0]))).toEqual([0, 1, 2, 3, 4, 5])
   })
 

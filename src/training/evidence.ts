@@ -15,27 +15,39 @@ export interface Evidence {
 /** What more of the images share is taken for how they were made, not for poison. */
 const largestShare = 0.6
 
+/** Strong is what would be evidence at so many times the slack. */
+const strength = 2
+
 /**
  * One score from several kinds of evidence: the largest W/t, with t the threshold of each kind that has one within the
  * tolerance, which holds for each kind by itself, and then raised to where there are few images. Where none has one it is W of the first kind, and no image is named.
  */
-export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Suspicion {
+export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Required<Suspicion> {
+  const remarks: string[] = []
   const found = evidence.flatMap(({ differences, slack }) => {
     const thresholdAt = (slack: number) => knockoffThreshold(differences, { ...tolerance, slack })
     if (thresholdAt(slack.toFind) === Number.POSITIVE_INFINITY) return []
     const threshold = rarest(differences, thresholdAt(slack.toName))
     const named = differences.filter((difference) => difference >= threshold).length
-    return named <= largestShare * differences.length ? [{ differences, threshold }] : []
+    if (named > largestShare * differences.length) {
+      const share = Math.round((100 * named) / differences.length)
+      remarks.push(`What ${share} % of the images have in common was taken for how they were made, not for a trigger`)
+      return []
+    }
+    return [{ differences, threshold, strong: Number.isFinite(thresholdAt(strength * slack.toFind)) }]
   })
   const first = evidence[0]?.differences ?? new Float32Array()
-  if (found.length === 0) return { score: first, threshold: first.reduce((a, b) => Math.max(a, b), 0) }
+  if (found.length === 0) return { score: first, threshold: first.reduce((a, b) => Math.max(a, b), 0), remarks }
+  if (!found.some(({ strong }) => strong)) {
+    remarks.push('The evidence is weak: poisoned images have probably been missed, and clean ones named')
+  }
   const score = first.map((_, i) =>
     found.reduce(
       (most, { differences, threshold }) => Math.max(most, (differences[i] as number) / threshold),
       -Infinity,
     ),
   )
-  return { score, threshold: 1 - 2 ** -24 } // the largest float32 below 1: named are those from 1 on
+  return { score, threshold: 1 - 2 ** -24, remarks } // the largest float32 below 1: named are those from 1 on
 }
 
 const steps = 64

@@ -4,6 +4,8 @@ export interface Suspicion {
   readonly score: Float32Array
   /** images scoring above it are named suspects */
   readonly threshold: number
+  /** what to know before relying on it, a sentence each */
+  readonly remarks?: readonly string[]
 }
 
 /** What a suspicion amounts to. */
@@ -14,9 +16,11 @@ export interface Findings {
   readonly estimatedRate: number
   /** the label that most of the suspects carry: an estimate of the target; null where it has no more than half of them */
   readonly estimatedTarget: number | null
+  /** what to know before relying on it, a sentence each */
+  readonly remarks: readonly string[]
 }
 
-export function findings({ score, threshold }: Suspicion, labels: Int32Array): Findings {
+export function findings({ score, threshold, remarks = [] }: Suspicion, labels: Int32Array): Findings {
   const suspected = labels.filter((_, i) => (score[i] as number) > threshold)
   const counts = new Map<number, number>()
   for (const label of suspected) counts.set(label, (counts.get(label) ?? 0) + 1)
@@ -25,6 +29,7 @@ export function findings({ score, threshold }: Suspicion, labels: Int32Array): F
     suspects: suspected.length,
     estimatedRate: suspected.length / Math.max(1, labels.length),
     estimatedTarget: target,
+    remarks,
   }
 }
 
