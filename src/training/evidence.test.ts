@@ -60,7 +60,9 @@ describe('weighing evidence', () => {
   it('takes what most images share for no poison, and says so', () => {
     const shared = evidence([5, 5, 5, 5, 5, 5, 5, 0, 0, 0])
     expect(named(shared)).toEqual([])
-    expect(weigh([shared], { q: 0.5 }).remarks).toEqual([expect.stringContaining('70 %')])
+    const said = [expect.stringContaining('70 %'), expect.stringContaining('Nothing could be judged')]
+    expect(weigh([shared], { q: 0.5 }).remarks).toEqual(said)
+    expect(weigh([shared, evidence([1, -1])], { q: 0.5 }).remarks).toEqual(said.slice(0, 1))
     expect(named(evidence([5, 5, 5, 5, 5, 5, 0, 0, 0, 0]))).toEqual([0, 1, 2, 3, 4, 5])
   })
 

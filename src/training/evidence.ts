@@ -24,6 +24,7 @@ const strength = 2
  */
 export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Required<Suspicion> {
   const remarks: string[] = []
+  let leftOut = 0
   const found = evidence.flatMap(({ differences, slack }) => {
     const thresholdAt = (slack: number) => knockoffThreshold(differences, { ...tolerance, slack })
     if (thresholdAt(slack.toFind) === Number.POSITIVE_INFINITY) return []
@@ -32,10 +33,14 @@ export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Requ
     if (named > largestShare * differences.length) {
       const share = Math.round((100 * named) / differences.length)
       remarks.push(`What ${share} % of the images have in common was taken for how they were made, not for a trigger`)
+      leftOut++
       return []
     }
     return [{ differences, threshold, strong: Number.isFinite(thresholdAt(strength * slack.toFind)) }]
   })
+  if (leftOut > 0 && leftOut === evidence.length) {
+    remarks.push('Nothing could be judged: that no image is named says nothing about these data')
+  }
   const first = evidence[0]?.differences ?? new Float32Array()
   if (found.length === 0) return { score: first, threshold: first.reduce((a, b) => Math.max(a, b), 0), remarks }
   if (!found.some(({ strong }) => strong)) {
