@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Estimate } from '../experiment/statistics.ts'
-import { type Cell, type Summary, summarize } from '../experiment/summary.ts'
+import { type Figures, type Summary, summarize } from '../experiment/summary.ts'
 import { markdownTable } from './tables.ts'
 
 export const tableCommand = new Command('table')
@@ -16,37 +16,43 @@ export const tableCommand = new Command('table')
   })
 
 /** Rows of experiments by columns of defenses, in Markdown; above it what all have in common. */
-function describe({ shared, cells }: Summary, show: (cell: Cell) => string): string {
+function describe({ shared, cells, overall }: Summary, show: (figures: Figures) => string): string {
   const experiments = [...new Set(cells.map(({ experiment }) => experiment))]
   const columns = [...new Set(['none', ...cells.map(({ defense }) => defense)])]
   const defenses = columns.filter((defense) => cells.some((cell) => cell.defense === defense && show(cell) !== ''))
   if (!cells.some((cell) => show(cell) !== '')) return 'No defense here said which images it suspects'
+  const inColumns = (figures: readonly Figures[]) =>
+    defenses.map((defense) =>
+      figures
+        .filter((each) => each.defense === defense)
+        .map(show)
+        .join(),
+    )
   const rows = experiments.map((experiment) => [
     experiment,
-    ...defenses.map((defense) => {
-      const cell = cells.find((each) => each.experiment === experiment && each.defense === defense)
-      return cell ? show(cell) : ''
-    }),
+    ...inColumns(cells.filter((cell) => cell.experiment === experiment)),
   ])
+  if (defenses.length > 1 && overall.length > 0) rows.push(['mean over attacks', ...inColumns(overall)])
   const common = Object.entries(shared).map(([name, value]) =>
     name === 'dataset' || name === 'model' ? value : `${name} ${value}`,
   )
   const seeds = [...new Set(cells.flatMap((cell) => cell.seeds))].sort((a, b) => a - b)
   const several = seeds.length > 1
-  const interval = several ? '; ± is half of a 95 % interval over seeds' : ''
+  const interval = several ? '; ± is half of a 95 % interval over runs' : ''
   const line = `${[...common, `seed${several ? 's' : ''} ${seeds.join(', ')}`].join(', ')}${interval}`
   return `${line}\n\n${markdownTable([['attack', ...defenses], ...rows])}`
 }
 
-function obeyed({ attackSuccessRate, excessSuccessRate, cleanAccuracy, collapsed, seeds }: Cell): string {
-  const collapse = seeds.length > 1 ? ` (${collapsed} of ${seeds.length} collapsed)` : ' (collapsed)'
+function obeyed({ attackSuccessRate, excessSuccessRate, cleanAccuracy, collapsed }: Figures): string {
+  const { runs } = cleanAccuracy
+  const collapse = runs > 1 ? ` (${collapsed} of ${runs} collapsed)` : ' (collapsed)'
   const excess = excessSuccessRate ? ` (excess ${percents(excessSuccessRate)})` : ''
   return `${percents(attackSuccessRate)}${excess} / ${percents(cleanAccuracy)}${collapsed > 0 ? collapse : ''}`
 }
 
-function named({ auroc, truePositives, falsePositives }: Cell): string {
-  if (!auroc) return ''
-  return `${auroc.mean.toFixed(3)}, ${percents(truePositives)} / ${percents(falsePositives)}`
+function named({ auroc, truePositives, falsePositives }: Figures): string {
+  if (!falsePositives) return ''
+  return `${auroc?.mean.toFixed(3) ?? '–'}, ${percents(truePositives)} / ${percents(falsePositives)}`
 }
 
 /** A mean in percent with its interval, where there are several runs. */

@@ -85,6 +85,23 @@ describe('the summary of a folder of records', () => {
     })
   })
 
+  it('takes means over all attacks, for defenses that were run against all of them', () => {
+    const folder = fresh()
+    const of = (attack: string, defense: string, seed: number, asr: number | null) =>
+      record(folder, { attack, defense, seed }, { cleanAccuracy: 0.8, attackSuccessRate: asr })
+    for (const seed of [1, 2]) {
+      of('badnets', 'deconfound', seed, 0.01 * seed)
+      of('blend', 'deconfound', seed, 0.03 * seed)
+      of('none', 'deconfound', seed, null)
+    }
+    of('badnets', 'cbd', 1, 0.5)
+    const { overall, cells } = summarize(folder)
+    expect(overall.map(({ defense }) => defense)).toEqual(['deconfound'])
+    expect(overall[0]).toMatchObject({ seeds: [1, 2], attackSuccessRate: { runs: 4 } })
+    expect(overall[0]?.attackSuccessRate?.mean).toBeCloseTo(0.03)
+    expect(cells.some(({ experiment }) => experiment === 'none')).toBe(true)
+  })
+
   it('names a defense by preset and changed options, and counts collapsed models', () => {
     const folder = fresh()
     const settings = { attack: 'badnets', defense: 'abl', preset: 'quick', 'defense.level': 0.3 }

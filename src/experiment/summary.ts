@@ -10,10 +10,8 @@ import { type Estimate, estimate } from './statistics.ts'
 // What a folder of records says, experiment by experiment: means over seeds, by what was done to the images and how the
 // model was trained.
 
-/** One attack under one defense. */
-export interface Cell {
-  /** what was done: attack, its changed options, and every other setting in which the folder's records differ */
-  readonly experiment: string
+/** Means over the runs of one defense. */
+export interface Figures {
   readonly defense: string
   readonly seeds: readonly number[]
   readonly cleanAccuracy: Estimate
@@ -28,10 +26,18 @@ export interface Cell {
   readonly trainingSeconds: Estimate | null
 }
 
+/** One attack under one defense. */
+export interface Cell extends Figures {
+  /** what was done: attack, its changed options, and every other setting in which the folder's records differ */
+  readonly experiment: string
+}
+
 /** The cells of a folder, and the settings that all its records share. */
 export interface Summary {
   readonly shared: Readonly<Record<string, unknown>>
   readonly cells: readonly Cell[]
+  /** over the runs of all attacks, where there are several: for each defense that was run against all of them */
+  readonly overall: readonly Figures[]
 }
 
 /** Reads and summarizes a folder of records. */
@@ -63,7 +69,8 @@ export function summarize(folder: string): Summary {
   const shared = Object.fromEntries(
     Object.entries(settings[0] ?? {}).filter(([name, value]) => value !== undefined && !differs(name)),
   )
-  return { shared, cells: [...cells.values()].map(({ runs, ...which }) => ({ ...which, ...ofAll(runs) })) }
+  const all = [...cells.values()]
+  return { shared, cells: all.map(({ runs, ...which }) => ({ ...which, ...ofAll(runs) })), overall: overAttacks(all) }
 }
 
 interface Run {
@@ -84,11 +91,21 @@ function plainRun({ seed }: Config, { reference }: ExperimentResult, { seconds, 
   return { ...measured, collapsed, seed, excessSuccessRate, suspicion: null, trainingSeconds: seconds }
 }
 
-function ofAll(runs: readonly Run[]): Omit<Cell, 'experiment' | 'defense'> {
+function overAttacks(cells: readonly { experiment: string; defense: string; runs: readonly Run[] }[]): Figures[] {
+  const attacked = cells.filter(({ runs }) => runs.every(({ attackSuccessRate }) => attackSuccessRate !== null))
+  const attacks = new Set(attacked.map(({ experiment }) => experiment)).size
+  if (attacks < 2) return []
+  return [...new Set(attacked.map(({ defense }) => defense))].flatMap((defense) => {
+    const own = attacked.filter((cell) => cell.defense === defense)
+    return own.length === attacks ? [{ defense, ...ofAll(own.flatMap(({ runs }) => runs)) }] : []
+  })
+}
+
+function ofAll(runs: readonly Run[]): Omit<Figures, 'defense'> {
   const over = (value: (run: Run) => number | null | undefined) =>
     estimate(runs.map(value).filter((each) => each !== null && each !== undefined))
   return {
-    seeds: runs.map(({ seed }) => seed).sort((a, b) => a - b),
+    seeds: [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b),
     cleanAccuracy: over(({ cleanAccuracy }) => cleanAccuracy) as Estimate,
     attackSuccessRate: over(({ attackSuccessRate }) => attackSuccessRate),
     excessSuccessRate: over(({ excessSuccessRate }) => excessSuccessRate),
@@ -102,10 +119,10 @@ function ofAll(runs: readonly Run[]): Omit<Cell, 'experiment' | 'defense'> {
 
 /** What was done besides attack and defense: what names it, and whatever is not as usual. */
 function conditions(config: Config): Record<string, unknown> {
-  const { dataset, model, epochs, rate, labelling, 'class-rate': classRate, 'clean-share': clean } = config
+  const { dataset, model, epochs, attack, rate, labelling, 'class-rate': classRate, 'clean-share': clean } = config
   return {
     ...{ dataset, model },
-    rate: classRate === undefined ? rate : undefined,
+    rate: attack === 'none' || classRate !== undefined ? undefined : rate,
     'class-rate': classRate,
     labelling: labelling === 'all-to-one' ? undefined : labelling,
     'clean-share': clean > 0 ? clean : undefined,
