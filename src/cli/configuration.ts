@@ -23,7 +23,7 @@ export function withSettings(
   {
     without = [],
     defaults = {},
-  }: { without?: (keyof Settings | 'runs')[]; defaults?: Readonly<Record<string, unknown>> } = {},
+  }: { without?: readonly (keyof Settings | 'runs')[]; defaults?: Readonly<Record<string, unknown>> } = {},
 ): Command {
   for (const { name, default: general, description, choices } of describeOptions(settings)) {
     if ((without as string[]).includes(name)) continue

@@ -1,17 +1,17 @@
 import { Command } from 'commander'
 import { UserError } from '../errors.ts'
 import { createRun } from '../experiment/record.ts'
-import { runTraining, type TrainingResult, trainingSettings } from '../experiment/train.ts'
+import { runTraining, type TrainingResult, trainingDefaults, trainingSettings } from '../experiment/train.ts'
 import type { Findings } from '../training/suspicion.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { dryRun } from './dry-run.ts'
 import { inRun } from './session.ts'
 import { percent, table } from './tables.ts'
 
-export const trainCommand = withSettings(new Command('train'), {
-  without: ['data', 'dataset', 'attack', 'rate', 'class-rate', 'target', 'labelling', 'clean-share', 'reference'],
-  defaults: { defense: 'deconfound' },
-})
+const attacking = ['attack', 'rate', 'class-rate', 'target', 'labelling', 'clean-share', 'reference'] as const
+const without = ['data', 'dataset', ...attacking] as const // 'data' is an argument
+
+export const trainCommand = withSettings(new Command('train'), { without, defaults: trainingDefaults })
   .argument('<data>', 'a folder of class folders, or of CIFAR-10 batches')
   .description('Train on your own images, trusting none of them: a model, and a list of suspicious images')
   .option('--dry-run', 'check everything, say what would be done, and stop')
@@ -23,9 +23,7 @@ export const trainCommand = withSettings(new Command('train'), {
         `Cannot understand '${data}' here: options of entries come last, as in 'deconfound train photos/ --defense.bottleneck 0.001'`,
       )
     const rest = command.args.slice(1)
-    const own = rest.find((word) =>
-      /^--(data|dataset|attack|rate|class-rate|target|labelling|clean-share|reference)\b(?!\.)/.test(word),
-    )
+    const own = rest.find((word) => without.some((name) => word === `--${name}` || word.startsWith(`--${name}=`)))
     if (own)
       throw new UserError('usage', `Cannot use '${own}' with 'train', which poisons nothing: see 'deconfound run'`)
     const config = readConfiguration(command, rest, (given) => trainingSettings(data, given))

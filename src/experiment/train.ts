@@ -84,9 +84,12 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
 
 export type TrainingResult = Awaited<ReturnType<typeof runTraining>>
 
-/** The settings for a person's own folder: by our own defense, unless they choose another. */
+/** What `train` does unless told otherwise. */
+export const trainingDefaults = { defense: 'deconfound' } as const
+
+/** The settings for a person's own folder. */
 export function trainingSettings(data: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const defaults = given.defense === undefined ? { defense: 'deconfound' } : {}
+  const defaults = given.defense === undefined ? trainingDefaults : {}
   return { ...defaults, ...onFolder(data, given), attack: 'none' }
 }
 
