@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
+import { labelsOf } from './attack-options.ts'
 import type { Config } from './config.ts'
 import type { SuspicionQuality } from './evaluate.ts'
 import { changedAttackOptions, changedDefenseOptions, otherChanges, readRecordFile } from './results.ts'
@@ -120,9 +121,10 @@ function ofAll(runs: readonly Run[]): Omit<Figures, 'defense'> {
 /** What was done besides attack and defense: what names it, and whatever is not as usual. */
 function conditions(config: Config): Record<string, unknown> {
   const { dataset, model, epochs, attack, rate, labelling, 'class-rate': classRate, 'clean-share': clean } = config
+  const labels = labelsOf(attack, config.options.attack)
   return {
     ...{ dataset, model },
-    rate: attack === 'none' || classRate !== undefined ? undefined : rate,
+    rate: labels === 'none' || classRate !== undefined ? undefined : rate,
     'class-rate': classRate,
     labelling: labelling === 'all-to-one' ? undefined : labelling,
     'clean-share': clean > 0 ? clean : undefined,
