@@ -12,6 +12,7 @@ import { scope } from '../tensor/scope.ts'
 import { cat, noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { type Counterpart, drawPairing, type Pairing } from '../training/counterparts.ts'
+import { distrust } from '../training/distrust.ts'
 import { type Evidence, weigh } from '../training/evidence.ts'
 import { inOrder } from '../training/loader.ts'
 import { lastMade } from '../training/passes.ts'
@@ -73,18 +74,17 @@ export const deconfound = defineDefense({
     evidence.push({ differences: ofLabel, slack: { toFind: 2, toName: 2 } })
     const { score, threshold, remarks } = weigh(evidence, { q, most: falseShare * images.count })
 
-    const kept = Int32Array.from(score.keys()).filter((i) => !((score[i] as number) > threshold))
-    if (new Set(kept.map((i) => images.labels[i] as number)).size < Math.min(2, new Set(images.labels).size)) {
+    const suspected = (i: number) => (score[i] as number) > threshold
+    const kept = images.labels.filter((_, i) => !suspected(i))
+    if (new Set(kept).size < Math.min(2, new Set(images.labels).size)) {
       throw new UserError(
         'data',
         `Cannot train: ${images.count - kept.length} of ${images.count} images are suspected, and what is left has no two of the ${classes.length} classes. ` +
           'Do the images of a class share a mark, a border, a place? Then remove it, or train with --defense none',
       )
     }
-    const classifier = await trainPlainly(
-      { ...view, stage: (name, options) => view.stage(name, { ...options, only: kept }) },
-      { name: 'model' },
-    )
+    const right = q + 1 / classes.length // of the suspects: named by mistake, or of the class that the poison goes for
+    const classifier = await trainPlainly(view, { name: 'model', loss: distrust(suspected, { right }) })
     return { classifier, suspicion: { score, threshold, remarks: mirrored ? remarks : [...remarks, movedAlone] } }
   },
 })

@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { device } from '../../test/device.ts'
 import { scope } from '../tensor/scope.ts'
 import { gradients, type Tensor, tensor } from '../tensor/tensor.ts'
-import { accuracy, crossEntropy, crossEntropyEach, generalizedCrossEntropyEach } from './losses.ts'
+import {
+  accuracy,
+  crossEntropy,
+  crossEntropyEach,
+  generalizedCrossEntropyEach,
+  negativeLearningEach,
+} from './losses.ts'
 
 const logitsOf = (rows: number[][]) => tensor(rows.flat(), [rows.length, rows[0]?.length ?? 0]).to({ device })
 const labelsOf = (labels: number[]) => tensor(Int32Array.from(labels), [labels.length], 'int64').to({ device })
@@ -71,6 +77,25 @@ describe('generalized cross entropy', () => {
       const loss = generalizedCrossEntropyEach(logits, labelsOf([1])).sum()
       expect(loss.item()).toBeCloseTo(1 / 0.7, 5)
       expect((gradients(loss, [logits])[0] as Tensor).numbers().every(Number.isFinite)).toBe(true)
+    })
+  })
+})
+
+describe('negative learning', () => {
+  it('is −log(1 − p), with a finite value and gradient where the label is certain', () => {
+    scope(() => {
+      const rows = [
+        [1, 2, 3],
+        [30, 0, 0],
+        [1e4, -1e4, 0],
+      ]
+      const logits = logitsOf(rows).requiresGrad_()
+      const losses = negativeLearningEach(logits, labelsOf([1, 0, 0]))
+      const [some, much, all] = losses.numbers()
+      expect(some).toBeCloseTo(-Math.log(1 - Math.exp(2) / (Math.exp(1) + Math.exp(2) + Math.exp(3))), 5)
+      expect(much).toBeCloseTo(30 - Math.log(2), 4)
+      expect(all).toBeLessThan(100)
+      expect((gradients(losses.sum(), [logits])[0] as Tensor).numbers().every(Number.isFinite)).toBe(true)
     })
   })
 })

@@ -16,6 +16,14 @@ export function generalizedCrossEntropyEach(logits: Tensor, labels: Tensor, q = 
   return logProbability.mul(q).exp().neg().add(1).div(q)
 }
 
+/** −log(1 − p) of each sample, with p the probability of the label, which it is known not to be (Kim et al. 2019), [batch]. */
+export function negativeLearningEach(logits: Tensor, labels: Tensor): Tensor {
+  const others = oneHot(labels, logits.shape[1] as number)
+    .neg()
+    .add(1)
+  return logits.softmax(1).mul(others).sum([1]).clamp(1e-30, 1).log().neg() // 1 − p itself would be 0 too soon
+}
+
 /**
  * Symmetric cross entropy of each sample (Wang et al. 2019), [batch]: 0.1·CE(p, y) + CE(y, p), the label's distribution
  * being clamped to 1e-4 and up, the probabilities to 1e-7 and up.
