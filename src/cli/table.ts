@@ -22,17 +22,16 @@ function describe({ shared, cells, overall }: Summary, show: (figures: Figures) 
   const defenses = columns.filter((defense) => cells.some((cell) => cell.defense === defense && show(cell) !== ''))
   if (!cells.some((cell) => show(cell) !== '')) return 'No defense here said which images it suspects'
   const inColumns = (figures: readonly Figures[]) =>
-    defenses.map((defense) =>
-      figures
-        .filter((each) => each.defense === defense)
-        .map(show)
-        .join(),
-    )
+    defenses.map((defense) => {
+      const own = figures.find((each) => each.defense === defense)
+      return own ? show(own) : ''
+    })
   const rows = experiments.map((experiment) => [
     experiment,
     ...inColumns(cells.filter((cell) => cell.experiment === experiment)),
   ])
-  if (defenses.length > 1 && overall.length > 0) rows.push(['mean over attacks', ...inColumns(overall)])
+  const means = inColumns(overall)
+  if (means.some((each) => each !== '')) rows.push(['mean over attacks', ...means])
   const common = Object.entries(shared).map(([name, value]) =>
     name === 'dataset' || name === 'model' ? value : `${name} ${value}`,
   )

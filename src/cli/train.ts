@@ -51,8 +51,14 @@ export function describeTraining(result: TrainingResult): string {
   return table(rows)
 }
 
-function found({ suspects, estimatedRate, estimatedTarget }: Findings, { classes, files }: TrainingResult): string {
-  if (suspects === 0) return `none, no evidence of poisoning; images ranked in ${files.suspects}`
+function found(
+  { suspects, estimatedRate, estimatedTarget, remarks }: Findings,
+  { classes, files }: TrainingResult,
+): string {
+  if (suspects === 0) {
+    const reserved = remarks?.length > 0 // then the remarks say what it is worth
+    return `none${reserved ? '' : ', no evidence of poisoning'}; images ranked in ${files.suspects}`
+  }
   const target = estimatedTarget === null ? 'of several labels' : `most labelled '${classes[estimatedTarget]}'`
   return `${suspects} (${percent(estimatedRate)}), ${target}; marked 'yes' in ${files.suspects}`
 }

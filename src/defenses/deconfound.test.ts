@@ -2,10 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { device } from '../../test/device.ts'
 import { resolveConfig } from '../experiment/config.ts'
 import { defend } from '../experiment/defend.ts'
+import { stateOf } from '../nn/module.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { noCheckpoints } from '../training/checkpoint.ts'
 import { type ImageSet, imageSet } from '../training/images.ts'
+import { loader } from '../training/loader.ts'
+import { predict } from '../training/predict.ts'
 import type { Suspicion } from '../training/suspicion.ts'
 
 const side = 16
@@ -50,22 +53,22 @@ function discs({ poisoned, symmetric = false, mark = false, sided = false, allTo
   return imageSet({ pixels, shape: [1, side, side], classes, labels, names })
 }
 
+/** Trains on discs; to be called within an arena. */
+async function trained(images: ImageSet, settings: Record<string, unknown>) {
+  const recipe = { epochs: 1, batch: 32, device, precision: 'fp32', threads: 1, 'model.depth': 10 }
+  return defend(resolveConfig({ dataset: 'signs', ...recipe, ...settings }), images, {
+    ...{ clean: null, compute: { device, precision: 'fp32', threads: 1 }, random: new Random(3) },
+    ...{ checkpoints: noCheckpoints, onProgress() {}, onEpoch() {}, onTrace() {}, say() {} },
+    interrupted: () => false,
+  })
+}
+
+const ours = { defense: 'deconfound', 'defense.divisions': 1 }
+
 /** Shares of the poison and of the rest that are named, and what is said of it. */
 async function named(poison: Poison, settings: Record<string, unknown>) {
   return arena(async () => {
-    const recipe = { epochs: 1, batch: 32, device, precision: 'fp32', threads: 1, 'model.depth': 10 }
-    const config = resolveConfig({
-      dataset: 'signs',
-      defense: 'deconfound',
-      'defense.divisions': 1,
-      ...recipe,
-      ...settings,
-    })
-    const { suspicion } = await defend(config, discs(poison), {
-      ...{ clean: null, compute: { device, precision: 'fp32', threads: 1 }, random: new Random(3) },
-      ...{ checkpoints: noCheckpoints, onProgress() {}, onEpoch() {}, onTrace() {}, say() {} },
-      interrupted: () => false,
-    })
+    const { suspicion } = await trained(discs(poison), { ...ours, ...settings })
     const { score, threshold, remarks } = suspicion as Required<Suspicion>
     const { poisoned } = poison
     const above = (from: number, to: number) => score.subarray(from, to).filter((each) => each > threshold).length
@@ -110,4 +113,27 @@ describe('deconfound', () => {
     expect(rest).toBeLessThan(0.02)
     expect(remarks).toContainEqual(expect.stringContaining('not natural here'))
   })
+
+  it('trains the very model of training without a defense where it names nothing', () =>
+    arena(async () => {
+      const images = discs({ poisoned: 0 })
+      const models = [await trained(images, ours), await trained(images, { defense: 'none' })]
+      const [model, plain] = models.map(({ classifier }) =>
+        Object.values(stateOf(classifier).tensors).map((each) => each.numbers()),
+      )
+      expect(model).toEqual(plain)
+    }))
+
+  it('trains a model that takes no suspect for its label', () =>
+    arena(async () => {
+      const poisoned = 300
+      const images = discs({ poisoned })
+      const obeying = async (settings: Record<string, unknown>) => {
+        const { classifier } = await trained(images, { epochs: 6, ...settings })
+        const predicted = await predict(classifier, loader(images, device))
+        return predicted.subarray(0, poisoned).filter((label) => label === 0).length / poisoned
+      }
+      expect(await obeying({ defense: 'none' })).toBeGreaterThan(0.8)
+      expect(await obeying(ours)).toBeLessThan(0.4) // a quarter are discs of that class
+    }))
 })

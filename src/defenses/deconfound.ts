@@ -29,7 +29,8 @@ import { type DefenderView, defineDefense } from './defense.ts'
  * Each half of the images is judged by confounders that have not seen it, for having seen an image would be a difference too.
  * With d̄ the mean of d over the classes other than y, W = d_y − d̄ speaks of a trigger that goes with the label, and W = d̄ of one that
  * goes with any (all-to-all). On clean images W is as often positive as negative: those are named whose W is beyond a threshold t at
- * which few are below −t (knockoffs, Barber and Candès 2015). The model is trained plainly on all images not named.
+ * which few are below −t (knockoffs, Barber and Candès 2015). The model learns the labels of all images not named, and that most of those
+ * named are not what their label says.
  */
 export const deconfound = defineDefense({
   title: 'Deconfound',
@@ -76,21 +77,29 @@ export const deconfound = defineDefense({
 
     const suspected = (i: number) => (score[i] as number) > threshold
     const kept = images.labels.filter((_, i) => !suspected(i))
-    if (new Set(kept).size < Math.min(2, new Set(images.labels).size)) {
+    const left = new Set(kept)
+    if (left.size < Math.min(2, new Set(images.labels).size)) {
       throw new UserError(
         'data',
         `Cannot train: ${images.count - kept.length} of ${images.count} images are suspected, and what is left has no two of the ${classes.length} classes. ` +
           'Do the images of a class share a mark, a border, a place? Then remove it, or train with --defense none',
       )
     }
-    const right = q + 1 / classes.length // of the suspects: named by mistake, or of the class that the poison goes for
-    const classifier = await trainPlainly(view, { name: 'model', loss: distrust(suspected, { right }) })
-    return { classifier, suspicion: { score, threshold, remarks: mirrored ? remarks : [...remarks, movedAlone] } }
+    const reservations = []
+    if (recipe.augmentation.flip && !mirrored) reservations.push(notNatural)
+    if (!mirrored) reservations.push(movedAlone)
+    const lost = classes.filter((_, c) => images.labels.includes(c) && !left.has(c))
+    if (lost.length > 0) reservations.push(`All images of ${lost.join(', ')} are suspected: the model cannot know them`)
+    const spared = q + 1 / classes.length // named by mistake, or of the class that the poison goes for
+    const classifier = await trainPlainly(view, { name: 'model', loss: distrust(suspected, { spared }) })
+    return { classifier, suspicion: { score, threshold, remarks: [...remarks, ...reservations] } }
   },
 })
 
+const notNatural =
+  'Mirror images are not natural here: most classes tell them from their images. Train again with --flip false'
 const movedAlone =
-  'Mirror images are not natural here, and moved copies betray fewer triggers: none that goes with any label (all-to-all)'
+  'Moved copies alone were compared: they miss triggers that go with any label (all-to-all), and some others'
 
 /** A confounder that learns from one half of the images and judges the other. */
 interface Learner {

@@ -94,11 +94,13 @@ describe('the summary of a folder of records', () => {
       of('blend', 'deconfound', seed, 0.03 * seed)
       of('none', 'deconfound', seed, null)
     }
+    of('blend', 'deconfound', 3, 0.9)
     of('badnets', 'cbd', 1, 0.5)
     const { overall, cells } = summarize(folder)
     expect(overall.map(({ defense }) => defense)).toEqual(['deconfound'])
-    expect(overall[0]).toMatchObject({ seeds: [1, 2], attackSuccessRate: { runs: 4 } })
-    expect(overall[0]?.attackSuccessRate?.mean).toBeCloseTo(0.03)
+    expect(overall[0]).toMatchObject({ seeds: [1, 2], attackSuccessRate: { runs: 2 } })
+    expect(overall[0]?.attackSuccessRate?.mean).toBeCloseTo(0.03) // of 0.02 and 0.04; seed 3 has no badnets
+    expect(overall[0]?.attackSuccessRate?.margin).toBeCloseTo(12.706 * 0.01, 4)
     expect(cells.some(({ experiment }) => experiment === 'none')).toBe(true)
   })
 

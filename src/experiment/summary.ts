@@ -3,10 +3,9 @@ import { join } from 'node:path'
 import { UserError } from '../errors.ts'
 import { labelsOf } from './attack-options.ts'
 import type { Config } from './config.ts'
-import type { SuspicionQuality } from './evaluate.ts'
 import { changedAttackOptions, changedDefenseOptions, otherChanges, readRecordFile } from './results.ts'
 import type { ExperimentResult, PlainFigures } from './run.ts'
-import { type Estimate, estimate } from './statistics.ts'
+import { type Estimate, estimate, mean } from './statistics.ts'
 
 // What a folder of records says, experiment by experiment: means over seeds, by what was done to the images and how the
 // model was trained.
@@ -37,7 +36,7 @@ export interface Cell extends Figures {
 export interface Summary {
   readonly shared: Readonly<Record<string, unknown>>
   readonly cells: readonly Cell[]
-  /** over the runs of all attacks, where there are several: for each defense that was run against all of them */
+  /** means over all attacks, where there are several, for each defense that was run against all of them with one seed; intervals over seeds */
   readonly overall: readonly Figures[]
 }
 
@@ -61,7 +60,7 @@ export function summarize(folder: string): Summary {
     return [[config.attack, ...changedAttackOptions(config)].join(' '), ...said].join(', ')
   })
   for (const [i, { config, result }] of records.entries()) {
-    add(experiments[i] as string, defenseOf(config), { ...result, seed: config.seed })
+    add(experiments[i] as string, defenseOf(config), { ...result, ...result.suspicion, seed: config.seed })
   }
   // The model that several repairs began with stands for plain training where that has no record of its own.
   for (const [i, { config, result }] of records.entries()) {
@@ -71,17 +70,18 @@ export function summarize(folder: string): Summary {
     Object.entries(settings[0] ?? {}).filter(([name, value]) => value !== undefined && !differs(name)),
   )
   const all = [...cells.values()]
-  return { shared, cells: all.map(({ runs, ...which }) => ({ ...which, ...ofAll(runs) })), overall: overAttacks(all) }
+  return { shared, cells: all.map(({ runs, ...which }) => ({ ...which, ...figures(runs) })), overall: overAttacks(all) }
 }
 
-interface Run {
+const measures = [
+  ...(['cleanAccuracy', 'attackSuccessRate', 'excessSuccessRate'] as const),
+  ...(['auroc', 'truePositives', 'falsePositives', 'trainingSeconds'] as const),
+] as const
+type Measure = (typeof measures)[number]
+
+interface Run extends Readonly<Partial<Record<Measure, number | null>>> {
   readonly seed: number
-  readonly cleanAccuracy: number
-  readonly attackSuccessRate: number | null
-  readonly excessSuccessRate?: number | null
   readonly collapsed: boolean
-  readonly suspicion: SuspicionQuality | null
-  readonly trainingSeconds: number | null
 }
 
 function plainRun({ seed }: Config, { reference }: ExperimentResult, { seconds, ...measured }: PlainFigures): Run {
@@ -89,33 +89,48 @@ function plainRun({ seed }: Config, { reference }: ExperimentResult, { seconds, 
   const floor = reference?.attackSuccessRate
   const excessSuccessRate = typeof floor === 'number' && attackSuccessRate !== null ? attackSuccessRate - floor : null
   const collapsed = measured.collapsed ?? false // records of older versions do not say
-  return { ...measured, collapsed, seed, excessSuccessRate, suspicion: null, trainingSeconds: seconds }
+  return { ...measured, collapsed, seed, excessSuccessRate, trainingSeconds: seconds }
 }
 
+/** Means over attacks seed by seed, of the seeds that a defense was run with against all of them. */
 function overAttacks(cells: readonly { experiment: string; defense: string; runs: readonly Run[] }[]): Figures[] {
   const attacked = cells.filter(({ runs }) => runs.every(({ attackSuccessRate }) => attackSuccessRate !== null))
   const attacks = new Set(attacked.map(({ experiment }) => experiment)).size
   if (attacks < 2) return []
   return [...new Set(attacked.map(({ defense }) => defense))].flatMap((defense) => {
-    const own = attacked.filter((cell) => cell.defense === defense)
-    return own.length === attacks ? [{ defense, ...ofAll(own.flatMap(({ runs }) => runs)) }] : []
+    const runs = attacked.filter((cell) => cell.defense === defense).flatMap((cell) => cell.runs)
+    const bySeed = [...new Set(runs.map(({ seed }) => seed))].map((seed) => runs.filter((run) => run.seed === seed))
+    const complete = bySeed.filter((ofSeed) => ofSeed.length === attacks)
+    return complete.length > 0 ? [{ defense, ...figures(complete.map(meanRun)) }] : []
   })
 }
 
-function ofAll(runs: readonly Run[]): Omit<Figures, 'defense'> {
-  const over = (value: (run: Run) => number | null | undefined) =>
-    estimate(runs.map(value).filter((each) => each !== null && each !== undefined))
+function meanRun(runs: readonly Run[]): Run {
+  const means = measures.map((measure) => {
+    const values = valuesOf(runs, measure)
+    return [measure, values.length === runs.length ? mean(values) : null]
+  })
+  const collapsed = runs.some((run) => run.collapsed)
+  return { seed: (runs[0] as Run).seed, collapsed, ...Object.fromEntries(means) }
+}
+
+function figures(runs: readonly Run[]): Omit<Figures, 'defense'> {
+  const over = (measure: Measure) => estimate(valuesOf(runs, measure))
   return {
     seeds: [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b),
-    cleanAccuracy: over(({ cleanAccuracy }) => cleanAccuracy) as Estimate,
-    attackSuccessRate: over(({ attackSuccessRate }) => attackSuccessRate),
-    excessSuccessRate: over(({ excessSuccessRate }) => excessSuccessRate),
+    cleanAccuracy: over('cleanAccuracy') as Estimate,
+    attackSuccessRate: over('attackSuccessRate'),
+    excessSuccessRate: over('excessSuccessRate'),
     collapsed: runs.filter(({ collapsed }) => collapsed).length,
-    auroc: over(({ suspicion }) => suspicion?.auroc),
-    truePositives: over(({ suspicion }) => suspicion?.truePositives),
-    falsePositives: over(({ suspicion }) => suspicion?.falsePositives),
-    trainingSeconds: over(({ trainingSeconds }) => trainingSeconds),
+    auroc: over('auroc'),
+    truePositives: over('truePositives'),
+    falsePositives: over('falsePositives'),
+    trainingSeconds: over('trainingSeconds'),
   }
+}
+
+function valuesOf(runs: readonly Run[], measure: Measure): number[] {
+  return runs.map((run) => run[measure]).filter((value) => typeof value === 'number')
 }
 
 /** What was done besides attack and defense: what names it, and whatever is not as usual. */

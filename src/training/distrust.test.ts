@@ -26,14 +26,14 @@ describe('distrust', () => {
   it('is cross entropy where there are no suspects, to the bit', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
-      const loss = distrust(() => false, { right: 0.2 })(batch)
+      const loss = distrust(() => false, { spared: 0.2 })(batch)
       expect(loss.item()).toBe(crossEntropy(batch.logits, batch.labels).item())
     }))
 
   it('learns the labels of the others, what suspects are not, and nothing of those that look most like their label', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
-      const loss = distrust((image) => [10, 20, 30].includes(image), { right: 1 / 3 })(batch)
+      const loss = distrust((image) => [10, 20, 30].includes(image), { spared: 1 / 3 })(batch)
       const entropies = crossEntropyEach(batch.logits, batch.labels).numbers() as number[]
       const denied = (place: number) => -Math.log(1 - Math.exp(-(entropies[place] as number)))
       const sum = (entropies[0] as number) + (entropies[4] as number) + denied(2) + denied(3)
@@ -43,10 +43,10 @@ describe('distrust', () => {
       expect(gradient[6]).toBeGreaterThan(0)
     }))
 
-  it('teaches nothing where all suspects may be right', () =>
+  it('teaches nothing where all suspects are spared', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
-      expect(distrust(() => true, { right: 1.1 })(batch).item()).toBe(0)
+      expect(distrust(() => true, { spared: 1.1 })(batch).item()).toBe(0)
     }))
 
   it('outweighs poisoned images that were missed', () =>
@@ -68,7 +68,7 @@ describe('distrust', () => {
       )
       expect(
         probability(
-          distrust((image) => image < 10 * suspects, { right: 0.2 }),
+          distrust((image) => image < 10 * suspects, { spared: 0.2 }),
           poisoned,
         ),
       ).toBeLessThan(0.1)

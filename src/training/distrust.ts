@@ -8,15 +8,15 @@ import type { Loss } from './train-plainly.ts'
  * outweighed by all that were found.
  *
  * Some suspects are what their label says, named by mistake or poisoned within their own class. So of each batch's
- * suspects the share `right` with the highest p_y teaches nothing (trimmed, as in Shen and Sanghavi 2019).
+ * suspects the share `spared`, to whole images, those with the highest p_y, teaches nothing (trimmed, as in Shen and Sanghavi 2019).
  */
-export function distrust(suspected: (image: number) => boolean, { right }: { right: number }): Loss {
+export function distrust(suspected: (image: number) => boolean, { spared }: { spared: number }): Loss {
   return ({ logits, labels, indices }) => {
     const suspects = Array.from(indices.keys()).filter((place) => suspected(indices[place] as number))
     if (suspects.length === 0) return crossEntropy(logits, labels)
     const p = noGrad(() => logits.softmax(1).gather(1, labels.unsqueeze(1)).numbers())
     suspects.sort((a, b) => (p[b] as number) - (p[a] as number))
-    const wrong = suspects.slice(Math.round(right * suspects.length))
+    const wrong = suspects.slice(Math.round(spared * suspects.length))
     const [believed, denied] = [new Float32Array(indices.length).fill(1), new Float32Array(indices.length)]
     for (const place of suspects) believed[place] = 0
     for (const place of wrong) denied[place] = 1

@@ -39,12 +39,14 @@ export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Requ
     return [{ differences, threshold, strong: Number.isFinite(thresholdAt(strength * slack.toFind)) }]
   })
   if (leftOut > 0 && leftOut === evidence.length) {
-    remarks.push('Nothing could be judged: that no image is named says nothing about these data')
+    remarks.push(
+      'Nothing could be judged: that no image is named says nothing about these data. The model learned from all of them; another --defense may tell',
+    )
   }
   const first = evidence[0]?.differences ?? new Float32Array()
   if (found.length === 0) return { score: first, threshold: first.reduce((a, b) => Math.max(a, b), 0), remarks }
   if (!found.some(({ strong }) => strong)) {
-    remarks.push('The evidence is weak: poisoned images have probably been missed, and clean ones named')
+    remarks.push('The evidence is weak: the images may only lean; if they are poisoned, some have probably been missed')
   }
   const score = first.map((_, i) =>
     found.reduce(
