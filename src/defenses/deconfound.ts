@@ -12,7 +12,7 @@ import { scope } from '../tensor/scope.ts'
 import { cat, noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { type Counterpart, drawPairing, type Pairing } from '../training/counterparts.ts'
-import { distrust } from '../training/distrust.ts'
+import { distrust, sparedShares } from '../training/distrust.ts'
 import { type Evidence, weigh } from '../training/evidence.ts'
 import { inOrder } from '../training/loader.ts'
 import { lastMade } from '../training/passes.ts'
@@ -90,8 +90,9 @@ export const deconfound = defineDefense({
     if (!mirrored) reservations.push(movedAlone)
     const lost = classes.filter((_, c) => images.labels.includes(c) && !left.has(c))
     if (lost.length > 0) reservations.push(`All images of ${lost.join(', ')} are suspected: the model cannot know them`)
-    const spared = q + 1 / classes.length // named by mistake, or of the class that the poison goes for
-    const classifier = await trainPlainly(view, { name: 'model', loss: distrust(suspected, { spared }) })
+    const distrusted = { labels: images.labels, suspected }
+    const spared = sparedShares(distrusted, { classes: classes.length, falseDiscoveries: q })
+    const classifier = await trainPlainly(view, { name: 'model', loss: distrust(distrusted, spared) })
     return { classifier, suspicion: { score, threshold, remarks: [...remarks, ...reservations] } }
   },
 })

@@ -3,7 +3,7 @@ import { device } from '../../test/device.ts'
 import { crossEntropy, crossEntropyEach } from '../nn/losses.ts'
 import { scope } from '../tensor/scope.ts'
 import { gradients, type Tensor, tensor } from '../tensor/tensor.ts'
-import { distrust } from './distrust.ts'
+import { distrust, sparedShares } from './distrust.ts'
 
 const batchOf = (rows: readonly number[][], ys: readonly number[]) => ({
   logits: tensor(rows.flat(), [rows.length, rows[0]?.length ?? 0])
@@ -23,17 +23,23 @@ describe('distrust', () => {
   ]
   const ys = [2, 0, 0, 0, 1]
 
+  // images are numbered by tens
+  const suspecting = (ys: readonly number[], ...suspects: number[]) => ({
+    labels: Int32Array.from({ length: 10 * ys.length }, (_, image) => ys[Math.floor(image / 10)] as number),
+    suspected: (image: number) => suspects.includes(image),
+  })
+
   it('is cross entropy where there are no suspects, to the bit', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
-      const loss = distrust(() => false, { spared: 0.2 })(batch)
+      const loss = distrust(suspecting(ys), [0.2, 0.2, 0.2])(batch)
       expect(loss.item()).toBe(crossEntropy(batch.logits, batch.labels).item())
     }))
 
   it('learns the labels of the others, what suspects are not, and nothing of those that look most like their label', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
-      const loss = distrust((image) => [10, 20, 30].includes(image), { spared: 1 / 3 })(batch)
+      const loss = distrust(suspecting(ys, 10, 20, 30), [1 / 3, 0, 0])(batch)
       const entropies = crossEntropyEach(batch.logits, batch.labels).numbers() as number[]
       const denied = (place: number) => -Math.log(1 - Math.exp(-(entropies[place] as number)))
       const sum = (entropies[0] as number) + (entropies[4] as number) + denied(2) + denied(3)
@@ -46,7 +52,7 @@ describe('distrust', () => {
   it('teaches nothing where all suspects are spared', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
-      expect(distrust(() => true, { spared: 1.1 })(batch).item()).toBe(0)
+      expect(distrust(suspecting(ys, 0, 10, 20, 30, 40), [1, 1, 1])(batch).item()).toBe(0)
     }))
 
   it('outweighs poisoned images that were missed', () =>
@@ -68,9 +74,38 @@ describe('distrust', () => {
       )
       expect(
         probability(
-          distrust((image) => image < 10 * suspects, { spared: 0.2 }),
+          distrust({ labels: new Int32Array(10 * poisoned), suspected: (image) => image < 10 * suspects }, [0.2]),
           poisoned,
         ),
       ).toBeLessThan(0.1)
     }))
+})
+
+describe('spared shares', () => {
+  const sharesOf = (counts: readonly { label: number; kept: number; suspects: number }[]) => {
+    const images = counts.flatMap(({ label, kept, suspects }) => [
+      ...Array<[number, boolean]>(kept).fill([label, false]),
+      ...Array<[number, boolean]>(suspects).fill([label, true]),
+    ])
+    const labels = Int32Array.from(images, ([label]) => label)
+    const suspected = (image: number) => images[image]?.[1] === true
+    return sparedShares({ labels, suspected }, { classes: counts.length, falseDiscoveries: 0.1 })
+  }
+
+  it('are those named by mistake and the target’s own, of poison from all classes', () => {
+    const [target, other] = sharesOf([
+      { label: 0, kept: 75, suspects: 100 },
+      ...[1, 2, 3].map((label) => ({ label, kept: 75, suspects: 0 })),
+    ])
+    expect(target).toBeCloseTo(0.1 + (100 - 75) / 100)
+    expect(other).toBeLessThanOrEqual(1)
+  })
+
+  it('are all where a class has lost most of its images', () => {
+    const shares = sharesOf([
+      { label: 0, kept: 20, suspects: 80 },
+      { label: 1, kept: 100, suspects: 0 },
+    ])
+    expect(shares[0]).toBe(1)
+  })
 })
