@@ -12,7 +12,7 @@ import { scope } from '../tensor/scope.ts'
 import { cat, noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { type Counterpart, drawPairing, type Pairing } from '../training/counterparts.ts'
-import { distrust, sparedShares } from '../training/distrust.ts'
+import { distrust, takeToll } from '../training/distrust.ts'
 import { type Evidence, weigh } from '../training/evidence.ts'
 import { inOrder } from '../training/loader.ts'
 import { lastMade } from '../training/passes.ts'
@@ -91,8 +91,8 @@ export const deconfound = defineDefense({
     const lost = classes.filter((_, c) => images.labels.includes(c) && !left.has(c))
     if (lost.length > 0) reservations.push(`All images of ${lost.join(', ')} are suspected: the model cannot know them`)
     const distrusted = { labels: images.labels, suspected }
-    const spared = sparedShares(distrusted, { classes: classes.length, falseDiscoveries: q })
-    const classifier = await trainPlainly(view, { name: 'model', loss: distrust(distrusted, spared) })
+    const tolls = takeToll(distrusted, { classes: classes.length, falseDiscoveries: q })
+    const classifier = await trainPlainly(view, { name: 'model', loss: distrust(distrusted, tolls) })
     return { classifier, suspicion: { score, threshold, remarks: [...remarks, ...reservations] } }
   },
 })

@@ -3,7 +3,7 @@ import { device } from '../../test/device.ts'
 import { crossEntropy, crossEntropyEach } from '../nn/losses.ts'
 import { scope } from '../tensor/scope.ts'
 import { gradients, type Tensor, tensor } from '../tensor/tensor.ts'
-import { distrust, sparedShares } from './distrust.ts'
+import { distrust, takeToll } from './distrust.ts'
 
 const batchOf = (rows: readonly number[][], ys: readonly number[]) => ({
   logits: tensor(rows.flat(), [rows.length, rows[0]?.length ?? 0])
@@ -12,6 +12,8 @@ const batchOf = (rows: readonly number[][], ys: readonly number[]) => ({
   labels: tensor(Int32Array.from(ys), [ys.length], 'int64').to({ device }),
   indices: Int32Array.from(ys.keys(), (place) => 10 * place),
 })
+
+const sparing = (...shares: readonly number[]) => shares.map((spared) => ({ left: 1, spared }))
 
 describe('distrust', () => {
   const rows = [
@@ -32,14 +34,14 @@ describe('distrust', () => {
   it('is cross entropy where there are no suspects, to the bit', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
-      const loss = distrust(suspecting(ys), [0.2, 0.2, 0.2])(batch)
+      const loss = distrust(suspecting(ys), sparing(0.2, 0.2, 0.2))(batch)
       expect(loss.item()).toBe(crossEntropy(batch.logits, batch.labels).item())
     }))
 
   it('learns the labels of the others, what suspects are not, and nothing of those that look most like their label', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
-      const loss = distrust(suspecting(ys, 10, 20, 30), [1 / 3, 0, 0])(batch)
+      const loss = distrust(suspecting(ys, 10, 20, 30), sparing(1 / 3, 0, 0))(batch)
       const entropies = crossEntropyEach(batch.logits, batch.labels).numbers() as number[]
       const denied = (place: number) => -Math.log(1 - Math.exp(-(entropies[place] as number)))
       const sum = (entropies[0] as number) + (entropies[4] as number) + denied(2) + denied(3)
@@ -52,7 +54,7 @@ describe('distrust', () => {
   it('teaches nothing where all suspects are spared', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
-      expect(distrust(suspecting(ys, 0, 10, 20, 30, 40), [1, 1, 1])(batch).item()).toBe(0)
+      expect(distrust(suspecting(ys, 0, 10, 20, 30, 40), sparing(1, 1, 1))(batch).item()).toBe(0)
     }))
 
   it('outweighs poisoned images that were missed', () =>
@@ -74,38 +76,73 @@ describe('distrust', () => {
       )
       expect(
         probability(
-          distrust({ labels: new Int32Array(10 * poisoned), suspected: (image) => image < 10 * suspects }, [0.2]),
+          distrust(
+            { labels: new Int32Array(10 * poisoned), suspected: (image) => image < 10 * suspects },
+            sparing(0.2),
+          ),
           poisoned,
         ),
       ).toBeLessThan(0.1)
     }))
+
+  it('does not take a class to be rare of which little is left', () =>
+    scope(() => {
+      // Nothing tells the images apart; of the first class nine of ten are suspected.
+      let logits = [0, 0]
+      const tolls = [
+        { left: 0.1, spared: 1 },
+        { left: 1, spared: 1 },
+      ]
+      const labels = [...Array(10).fill(0), ...Array(10).fill(1)]
+      const loss = distrust({ labels: Int32Array.from(labels), suspected: (image) => image < 9 }, tolls)
+      for (let step = 0; step < 300; step++) {
+        const batch = batchOf(Array(20).fill(logits), labels)
+        const gradient = (
+          gradients(loss({ ...batch, indices: Int32Array.from(labels.keys()) }), [batch.logits])[0] as Tensor
+        ).numbers() as number[]
+        logits = logits.map((each, c) => each - labels.reduce((sum, _, i) => sum + (gradient[2 * i + c] as number), 0))
+      }
+      expect(logits[0]).toBeCloseTo(logits[1] as number, 2)
+    }))
 })
 
-describe('spared shares', () => {
-  const sharesOf = (counts: readonly { label: number; kept: number; suspects: number }[]) => {
+describe('the toll', () => {
+  const tollsOf = (counts: readonly { label: number; kept: number; suspects: number }[]) => {
     const images = counts.flatMap(({ label, kept, suspects }) => [
       ...Array<[number, boolean]>(kept).fill([label, false]),
       ...Array<[number, boolean]>(suspects).fill([label, true]),
     ])
     const labels = Int32Array.from(images, ([label]) => label)
     const suspected = (image: number) => images[image]?.[1] === true
-    return sparedShares({ labels, suspected }, { classes: counts.length, falseDiscoveries: 0.1 })
+    return takeToll({ labels, suspected }, { classes: counts.length, falseDiscoveries: 0.1 })
   }
 
-  it('are those named by mistake and the target’s own, of poison from all classes', () => {
-    const [target, other] = sharesOf([
+  it('of poison from all classes spares those named by mistake and the target’s own, and makes no class rare', () => {
+    const [target, other] = tollsOf([
       { label: 0, kept: 75, suspects: 100 },
       ...[1, 2, 3].map((label) => ({ label, kept: 75, suspects: 0 })),
     ])
-    expect(target).toBeCloseTo(0.1 + (100 - 75) / 100)
-    expect(other).toBeLessThanOrEqual(1)
+    expect(target?.spared).toBeCloseTo(0.1 + (100 - 75) / 100)
+    expect(target?.left).toBe(1)
+    expect(other?.left).toBe(1)
   })
 
-  it('are all where a class has lost most of its images', () => {
-    const shares = sharesOf([
+  it('of clean-label poison spares all, and knows that the class is as large as others', () => {
+    const [target, other] = tollsOf([
       { label: 0, kept: 20, suspects: 80 },
-      { label: 1, kept: 100, suspects: 0 },
+      ...[1, 2, 3, 4].map((label) => ({ label, kept: 100, suspects: 0 })),
     ])
-    expect(shares[0]).toBe(1)
+    expect(target).toEqual({ left: 20 / 84, spared: 1 })
+    expect(other?.left).toBe(1)
+  })
+
+  it('leaves a class that is small, or of which nothing is left, as it is', () => {
+    const [small, lost] = tollsOf([
+      { label: 0, kept: 5, suspects: 0 },
+      { label: 1, kept: 0, suspects: 20 },
+      { label: 2, kept: 100, suspects: 0 },
+    ])
+    expect(small?.left).toBe(1)
+    expect(lost?.left).toBe(1)
   })
 })

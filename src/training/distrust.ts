@@ -8,50 +8,69 @@ interface Distrusted {
   readonly suspected: (image: number) => boolean
 }
 
+/** What a class loses to suspicion: the share of its images that is left, and of its suspects the share that may be what they say. */
+interface Toll {
+  readonly left: number
+  readonly spared: number
+}
+
 /**
  * Cross entropy, but of the suspects −log(1 − p_y), with y the label: they teach what they are not (negative learning, Kim et al.
  * 2019). Were they only left out, a few poisoned images that had been missed would be enough to teach the trigger; so they are
  * outweighed by all that were found.
  *
- * Some suspects are what their label says. So of each batch's suspects of a label the share `spared[label]`, to whole images, those
- * with the highest p_y, teaches nothing (trimmed, as in Shen and Sanghavi 2019).
+ * Some suspects are what their label says. So of each batch's suspects of a label the share `spared`, to whole images, those
+ * with the highest p_y, teaches nothing (trimmed, as in Shen and Sanghavi 2019). And a class of which little is `left` is rare only
+ * here: p is the softmax of the logits + log left (logit adjustment, Menon et al. 2021).
  */
-export function distrust({ labels: given, suspected }: Distrusted, spared: readonly number[]): Loss {
-  return ({ logits, labels, indices }) => {
+export function distrust({ labels: given, suspected }: Distrusted, tolls: readonly Toll[]): Loss {
+  const adjustment = Float32Array.from(tolls, ({ left }) => Math.log(left))
+  return ({ logits: unadjusted, labels, indices }) => {
+    const logits = adjustment.some((each) => each !== 0) ? unadjusted.add(like(unadjusted, adjustment)) : unadjusted
     const suspects = Array.from(indices.keys()).filter((place) => suspected(indices[place] as number))
     if (suspects.length === 0) return crossEntropy(logits, labels)
     const p = noGrad(() => logits.softmax(1).gather(1, labels.unsqueeze(1)).numbers())
     suspects.sort((a, b) => (p[b] as number) - (p[a] as number))
     const [believed, denied] = [new Float32Array(indices.length).fill(1), new Float32Array(indices.length)]
     for (const place of suspects) believed[place] = 0
-    for (const [label, share] of spared.entries()) {
+    for (const [label, { spared }] of tolls.entries()) {
       const own = suspects.filter((place) => given[indices[place] as number] === label)
-      for (const place of own.slice(Math.round(share * own.length))) denied[place] = 1
+      for (const place of own.slice(Math.round(spared * own.length))) denied[place] = 1
     }
-    const weigh = (losses: Tensor, weights: Float32Array) =>
-      losses.mul(tensor(weights, [weights.length]).to({ device: losses.device }))
-    return weigh(crossEntropyEach(logits, labels), believed)
-      .add(weigh(negativeLearningEach(logits, labels), denied))
+    return crossEntropyEach(logits, labels)
+      .mul(like(logits, believed))
+      .add(negativeLearningEach(logits, labels).mul(like(logits, denied)))
       .mean()
   }
 }
 
+const like = ({ device }: Tensor, numbers: Float32Array) => tensor(numbers, [numbers.length]).to({ device })
+
 /**
- * Which share of each label's suspects may be what it says: those named by mistake, and as many as the class lacks without its
- * suspects, were all classes of one size. Of poison chosen from all C classes that is about 1/C, the target's own; of a
- * class poisoned under its own label (clean-label) it is all.
+ * What suspicion takes from each class, as far as sizes tell: all classes are taken to be of one size.
+ *
+ * Spared are those named by mistake, and as many as the class lacks without its suspects. Of poison chosen from all C classes that
+ * is about 1/C, the target's own; of a class poisoned under its own label (clean-label) it is all. Such poison takes from
+ * one class, the other from all alike, so that lost is what the class lacks beside the others as they are left.
  */
-export function sparedShares(
+export function takeToll(
   { labels, suspected }: Distrusted,
   { classes, falseDiscoveries }: { classes: number; falseDiscoveries: number },
-): number[] {
+): Toll[] {
   const [kept, suspects] = [Array<number>(classes).fill(0), Array<number>(classes).fill(0)]
   labels.forEach((label, image) => {
     const counts = suspected(image) ? suspects : kept
     counts[label] = (counts[label] as number) + 1
   })
-  return suspects.map((count, label) => {
-    const lacking = Math.max(0, labels.length / classes - (kept[label] as number))
-    return Math.min(1, falseDiscoveries + lacking / Math.max(1, count))
+  const size = labels.length / classes
+  const sizeLeft = kept.reduce((sum, count) => sum + count, 0) / classes
+  return kept.map((count, label) => {
+    const named = suspects[label] as number
+    const lost = Math.min(named, Math.max(0, sizeLeft - count))
+    const lacking = Math.max(0, size - count)
+    return {
+      left: count === 0 ? 1 : count / (count + lost), // nothing can be learned of a class without images
+      spared: Math.min(1, falseDiscoveries + lacking / Math.max(1, named)),
+    }
   })
 }
