@@ -33,6 +33,16 @@ describe('weighing evidence', () => {
     expect(named(evidence(leaning, 2.5, 1))).toEqual([])
   })
 
+  it('takes no few images far out for evidence against many that lean', () => {
+    const repeated = (difference: number, count: number) => Array.from({ length: count }, () => difference)
+    const count = (far: number, toFind: number) =>
+      named(evidence([...repeated(9, far), ...repeated(1.1, 40), ...repeated(-1, 30), ...repeated(0, 50)], toFind))
+        .length
+    expect(count(10, 1)).toBe(50)
+    expect(count(10, 1.5)).toBe(0)
+    expect(count(20, 1.5)).toBe(60)
+  })
+
   it('goes on to where images are rare, but not through those that are named', () => {
     const clean = Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? -i : i) / 400)
     const far = Array.from({ length: 100 }, (_, i) => 5 + i / 100)

@@ -15,21 +15,26 @@ export interface Evidence {
 /** What more of the images share is taken for how they were made, not for poison. */
 const largestShare = 0.6
 
+/** How many of its images a kind must name at the slack to find already: poison gives most of them, where clean images only lean a few do. */
+const convincing = 1 / 4
+
 /** Strong is what would be evidence at so many times the slack. */
 const strength = 2
 
 /**
  * One score from several kinds of evidence: the largest W/t, with t the threshold of each kind that has one within the
- * tolerance, which holds for each kind by itself, and then raised to where there are few images. Where none has one it is W of the first kind, and no image is named.
+ * tolerance, which holds for each kind by itself, and then raised to where there are few images. Where none has one it is W of the first kind,
+ * and no image is named.
  */
 export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Required<Suspicion> {
   const remarks: string[] = []
   let leftOut = 0
   const found = evidence.flatMap(({ differences, slack }) => {
     const thresholdAt = (slack: number) => knockoffThreshold(differences, { ...tolerance, slack })
-    if (thresholdAt(slack.toFind) === Number.POSITIVE_INFINITY) return []
+    const countFrom = (threshold: number) => differences.filter((difference) => difference >= threshold).length
     const threshold = rarest(differences, thresholdAt(slack.toName))
-    const named = differences.filter((difference) => difference >= threshold).length
+    const [sure, named] = [countFrom(thresholdAt(slack.toFind)), countFrom(threshold)]
+    if (sure === 0 || sure < convincing * named) return []
     if (named > largestShare * differences.length) {
       const share = Math.round((100 * named) / differences.length)
       remarks.push(`What ${share} % of the images have in common was taken for how they were made, not for a trigger`)
