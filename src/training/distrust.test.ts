@@ -136,6 +136,14 @@ describe('the toll', () => {
     expect(other?.left).toBe(1)
   })
 
+  it('of classes that differ in size takes none to be rare by suspicion, and spares as of poison from all', () => {
+    const tolls = tollsOf([
+      { label: 0, kept: 10, suspects: 90 },
+      ...[1, 2, 3, 4].map((label) => ({ label, kept: 40 * 2 ** label, suspects: 0 })),
+    ])
+    expect(tolls).toEqual(Array(5).fill({ left: 1, spared: expect.closeTo(0.3) }))
+  })
+
   it('leaves a class that is small, or of which nothing is left, as it is', () => {
     const [small, lost] = tollsOf([
       { label: 0, kept: 5, suspects: 0 },

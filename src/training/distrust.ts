@@ -47,11 +47,12 @@ export function distrust({ labels: given, suspected }: Distrusted, tolls: readon
 const like = ({ device }: Tensor, numbers: Float32Array) => tensor(numbers, [numbers.length]).to({ device })
 
 /**
- * What suspicion takes from each class, as far as sizes tell: all classes are taken to be of one size.
+ * What suspicion takes from each class, as far as sizes tell.
  *
  * Spared are those named by mistake, and as many as the class lacks without its suspects. Of poison chosen from all C classes that
  * is about 1/C, the target's own; of a class poisoned under its own label (clean-label) it is all. Such poison takes from
  * one class, the other from all alike, so that lost is what the class lacks beside the others as they are left.
+ * Where classes differ in size anyway that says nothing: labels are then taken to be false, and no class to be rare by suspicion.
  */
 export function takeToll(
   { labels, suspected }: Distrusted,
@@ -62,6 +63,7 @@ export function takeToll(
     const counts = suspected(image) ? suspects : kept
     counts[label] = (counts[label] as number) + 1
   })
+  if (!alike(kept)) return kept.map(() => ({ left: 1, spared: Math.min(1, falseDiscoveries + 1 / classes) }))
   const size = labels.length / classes
   const sizeLeft = kept.reduce((sum, count) => sum + count, 0) / classes
   return kept.map((count, label) => {
@@ -73,4 +75,10 @@ export function takeToll(
       spared: Math.min(1, falseDiscoveries + lacking / Math.max(1, named)),
     }
   })
+}
+
+/** Whether more than half of the sizes are within a quarter of the one in the middle. */
+function alike(sizes: readonly number[]): boolean {
+  const middle = [...sizes].sort((a, b) => a - b)[sizes.length >> 1] as number
+  return 2 * sizes.filter((size) => Math.abs(size - middle) <= middle / 4).length > sizes.length
 }

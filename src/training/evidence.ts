@@ -15,7 +15,7 @@ export interface Evidence {
 /** What more of the images share is taken for how they were made, not for poison. */
 const largestShare = 0.6
 
-/** How many of its images a kind must name at the slack to find already: poison gives most of them, where clean images only lean a few do. */
+/** Of the images that a kind names, the share that it must name at the slack to find already: poison's most do, of those that only lean a few. */
 const convincing = 1 / 4
 
 /** Strong is what would be evidence at so many times the slack. */
@@ -33,15 +33,16 @@ export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Requ
     const thresholdAt = (slack: number) => knockoffThreshold(differences, { ...tolerance, slack })
     const countFrom = (threshold: number) => differences.filter((difference) => difference >= threshold).length
     const threshold = rarest(differences, thresholdAt(slack.toName))
-    const [sure, named] = [countFrom(thresholdAt(slack.toFind)), countFrom(threshold)]
-    if (sure === 0 || sure < convincing * named) return []
+    const named = countFrom(threshold)
+    const convinces = (slack: number) => countFrom(thresholdAt(slack)) >= Math.max(1, convincing * named)
+    if (!convinces(slack.toFind)) return []
     if (named > largestShare * differences.length) {
       const share = Math.round((100 * named) / differences.length)
       remarks.push(`What ${share} % of the images have in common was taken for how they were made, not for a trigger`)
       leftOut++
       return []
     }
-    return [{ differences, threshold, strong: Number.isFinite(thresholdAt(strength * slack.toFind)) }]
+    return [{ differences, threshold, strong: convinces(strength * slack.toFind) }]
   })
   if (leftOut > 0 && leftOut === evidence.length) {
     remarks.push(
