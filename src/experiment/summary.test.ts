@@ -104,6 +104,30 @@ describe('the summary of a folder of records', () => {
     expect(cells.some(({ experiment }) => experiment === 'none')).toBe(true)
   })
 
+  it('compares with training on clean data of the same seed, and tells the worst run', () => {
+    const folder = fresh()
+    const of = (attack: string, seed: number, [lost, excess]: [number, number]) =>
+      record(
+        folder,
+        { attack, defense: 'deconfound', seed },
+        {
+          ...{ cleanAccuracy: 0.8 + 0.01 * seed - lost, reference: { cleanAccuracy: 0.8 + 0.01 * seed } },
+          ...{ attackSuccessRate: 0.02 + excess, excessSuccessRate: excess },
+        },
+      )
+    of('badnets', 1, [0.01, -0.01])
+    of('badnets', 2, [0.03, 0.002])
+    of('blend', 1, [0, 0.004])
+    const { cells, worst } = summarize(folder)
+    expect(cells[0]?.accuracyDifference?.mean).toBeCloseTo(-0.02)
+    const [only, ...others] = worst
+    expect(others).toEqual([])
+    expect(only?.accuracyDifference).toBeCloseTo(-0.03)
+    expect(only?.excessSuccessRate).toBeCloseTo(0.004)
+    record(folder, { attack: 'sig', defense: 'none' }, { cleanAccuracy: 0.8, attackSuccessRate: 1 })
+    expect(summarize(folder).worst[1]).toEqual({ defense: 'none', accuracyDifference: null, excessSuccessRate: null })
+  })
+
   it('names a defense by preset and changed options, and counts collapsed models', () => {
     const folder = fresh()
     const settings = { attack: 'badnets', defense: 'abl', preset: 'quick', 'defense.level': 0.3 }

@@ -15,6 +15,8 @@ export interface Figures {
   readonly defense: string
   readonly seeds: readonly number[]
   readonly cleanAccuracy: Estimate
+  /** less that of training on clean data with the same seed, where the records say so */
+  readonly accuracyDifference: Estimate | null
   readonly attackSuccessRate: Estimate | null
   /** by how much it exceeds that of training on clean data, where the records say so */
   readonly excessSuccessRate: Estimate | null
@@ -32,10 +34,18 @@ export interface Cell extends Figures {
   readonly experiment: string
 }
 
+export interface Worst {
+  readonly defense: string
+  readonly accuracyDifference: number | null
+  readonly excessSuccessRate: number | null
+}
+
 /** The cells of a folder, and the settings that all its records share. */
 export interface Summary {
   readonly shared: Readonly<Record<string, unknown>>
   readonly cells: readonly Cell[]
+  /** of each defense, the run that loses the most accuracy and the one that obeys the most, beside training on clean data */
+  readonly worst: readonly Worst[]
   /** means over all attacks, where there are several, for each defense that was run against all of them with one seed; intervals over seeds */
   readonly overall: readonly Figures[]
 }
@@ -60,7 +70,10 @@ export function summarize(folder: string): Summary {
     return [[config.attack, ...changedAttackOptions(config)].join(' '), ...said].join(', ')
   })
   for (const [i, { config, result }] of records.entries()) {
-    add(experiments[i] as string, defenseOf(config), { ...result, ...result.suspicion, seed: config.seed })
+    const accuracyDifference = differenceOf(result, result.reference)
+    add(experiments[i] as string, defenseOf(config), {
+      ...{ ...result, ...result.suspicion, accuracyDifference, seed: config.seed },
+    })
   }
   // The model that several repairs began with stands for plain training where that has no record of its own.
   for (const [i, { config, result }] of records.entries()) {
@@ -70,11 +83,14 @@ export function summarize(folder: string): Summary {
     Object.entries(settings[0] ?? {}).filter(([name, value]) => value !== undefined && !differs(name)),
   )
   const all = [...cells.values()]
-  return { shared, cells: all.map(({ runs, ...which }) => ({ ...which, ...figures(runs) })), overall: overAttacks(all) }
+  return {
+    ...{ shared, overall: overAttacks(all), worst: worstOf(all) },
+    cells: all.map(({ runs, ...which }) => ({ ...which, ...figures(runs) })),
+  }
 }
 
 const measures = [
-  ...(['cleanAccuracy', 'attackSuccessRate', 'excessSuccessRate'] as const),
+  ...(['cleanAccuracy', 'accuracyDifference', 'attackSuccessRate', 'excessSuccessRate'] as const),
   ...(['auroc', 'truePositives', 'falsePositives', 'trainingSeconds'] as const),
 ] as const
 type Measure = (typeof measures)[number]
@@ -89,11 +105,34 @@ function plainRun({ seed }: Config, { reference }: ExperimentResult, { seconds, 
   const floor = reference?.attackSuccessRate
   const excessSuccessRate = typeof floor === 'number' && attackSuccessRate !== null ? attackSuccessRate - floor : null
   const collapsed = measured.collapsed ?? false // records of older versions do not say
-  return { ...measured, collapsed, seed, excessSuccessRate, trainingSeconds: seconds }
+  const accuracyDifference = differenceOf(measured, reference)
+  return { ...measured, collapsed, seed, accuracyDifference, excessSuccessRate, trainingSeconds: seconds }
+}
+
+function differenceOf({ cleanAccuracy }: { cleanAccuracy: number }, reference?: PlainFigures | null): number | null {
+  return reference ? cleanAccuracy - reference.cleanAccuracy : null
+}
+
+interface Runs {
+  readonly experiment: string
+  readonly defense: string
+  readonly runs: readonly Run[]
+}
+
+function worstOf(cells: readonly Runs[]): Worst[] {
+  return [...new Set(cells.map(({ defense }) => defense))].map((defense) => {
+    const runs = cells.filter((cell) => cell.defense === defense).flatMap((cell) => cell.runs)
+    const [lost, obeyed] = [valuesOf(runs, 'accuracyDifference'), valuesOf(runs, 'excessSuccessRate')]
+    return {
+      defense,
+      accuracyDifference: lost.length > 0 ? Math.min(...lost) : null,
+      excessSuccessRate: obeyed.length > 0 ? Math.max(...obeyed) : null,
+    }
+  })
 }
 
 /** Means over attacks seed by seed, of the seeds that a defense was run with against all of them. */
-function overAttacks(cells: readonly { experiment: string; defense: string; runs: readonly Run[] }[]): Figures[] {
+function overAttacks(cells: readonly Runs[]): Figures[] {
   const attacked = cells.filter(({ runs }) => runs.every(({ attackSuccessRate }) => attackSuccessRate !== null))
   const attacks = new Set(attacked.map(({ experiment }) => experiment)).size
   if (attacks < 2) return []
@@ -119,6 +158,7 @@ function figures(runs: readonly Run[]): Omit<Figures, 'defense'> {
   return {
     seeds: [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b),
     cleanAccuracy: over('cleanAccuracy') as Estimate,
+    accuracyDifference: over('accuracyDifference'),
     attackSuccessRate: over('attackSuccessRate'),
     excessSuccessRate: over('excessSuccessRate'),
     collapsed: runs.filter(({ collapsed }) => collapsed).length,
