@@ -65,6 +65,7 @@ export async function runSweep({ record, cells }: Sweep, runs: string, listener:
   const failed: { cell: string; message: string; code: number }[] = []
   const told = new Set<string>()
   let left = cells
+  let wait = 1
   while (left.length > 0) {
     const busy: Config[] = []
     const reasons = new Set<string>()
@@ -89,8 +90,9 @@ export async function runSweep({ record, cells }: Sweep, runs: string, listener:
     if (busy.length > 0 && busy.length === left.length) {
       for (const reason of reasons) if (!told.has(reason)) listener.say(`waiting: ${reason}`)
       for (const reason of reasons) told.add(reason)
-      await pause(listener)
-    }
+      await pause(listener, wait)
+      wait = Math.min(longestWait, 2 * wait)
+    } else wait = 1
     left = busy
   }
   return { record, recorded: cells.length - failed.length, failed }
@@ -115,7 +117,10 @@ async function runCell(
   }
 }
 
-/** Half a minute, less where the sweep shall stop. */
-async function pause(listener: Listener): Promise<void> {
-  for (let tenth = 0; tenth < 300 && !listener.interrupted(); tenth++) await setTimeout(100)
+/** Seconds; a look may cost the reading of a data set. */
+const longestWait = 30
+
+/** Less where the sweep shall stop. */
+async function pause(listener: Listener, seconds: number): Promise<void> {
+  for (let tenth = 0; tenth < 10 * seconds && !listener.interrupted(); tenth++) await setTimeout(100)
 }
