@@ -43,19 +43,17 @@ const figuresRow = (what: string, { cleanAccuracy, attackSuccessRate }: PlainFig
   return [what, percent(cleanAccuracy), `clean accuracy, attack success rate ${percent(attackSuccessRate)}`]
 }
 
-/** How well images were suspected. */
-export function suspicionRows({
-  suspects,
-  truePositives,
-  falsePositives,
-  auroc,
-  remarks,
-}: SuspicionQuality): string[][] {
+/** Whom a defense or detector suspects, and how well. */
+export function suspicionRows(quality: SuspicionQuality): string[][] {
+  const { suspects, estimatedRate, estimatedTarget, truePositives, falsePositives, auroc } = quality
+  const remarks = quality.remarks ?? [] // records of older versions have none
+  const label = estimatedTarget === null ? 'of several labels' : `most labelled ${estimatedTarget}`
+  const found = remarks.length > 0 ? [] : [['', '', 'no evidence of poisoning']] // remarks say what it is worth
   return [
     ['suspects', String(suspects), `${percent(truePositives)} of the poison, ${percent(falsePositives)} of the rest`],
+    ...(suspects > 0 ? [['estimated rate', percent(estimatedRate), label]] : found),
     ['AUROC of suspicion', auroc === null ? '–' : auroc.toFixed(3), ''],
-    // records of older versions do not have them
-    ...(remarks ?? []).map((remark) => ['', '', remark]),
+    ...remarks.map((remark) => ['', '', remark]),
   ]
 }
 

@@ -34,7 +34,7 @@ import { type DefenderView, defineDefense } from './defense.ts'
  */
 export const deconfound = defineDefense({
   title: 'Deconfound',
-  paper: 'https://arxiv.org/abs/2303.06818',
+  paper: '', // docs/deconfound.md
   assumes: 'nothing',
   options: z.object({
     divisions: z
@@ -62,7 +62,7 @@ export const deconfound = defineDefense({
     const { images, classes, recipe } = view
     const evidence: Evidence[] = []
     let mirrored = recipe.augmentation.flip
-    // Even mirror images are exchangeable only by and large (some have a line at one border). Clean ones took slacks of 1.1 to 1.2.
+    // Even mirror images are exchangeable only by and large (some have a line at one border). Clean ones took slacks of 1.1 to 1.2, a few 1.5.
     if (mirrored) {
       const { ofLabel, ofAny } = await compare(view, 'mirrored', { divisions, epochs })
       mirrored = leaning(ofLabel, images.labels) < 0.65
