@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
 import { type Confounder, makeConfounder } from '../nn/confounder.ts'
@@ -14,8 +13,8 @@ import { noAugmentation } from '../training/augment.ts'
 import { type Counterpart, drawPairing, type Pairing } from '../training/counterparts.ts'
 import { distrust, takeToll } from '../training/distrust.ts'
 import { type Evidence, weigh } from '../training/evidence.ts'
-import { inOrder } from '../training/loader.ts'
 import { lastMade } from '../training/passes.ts'
+import { perSample } from '../training/per-sample.ts'
 import { trainPlainly } from '../training/train-plainly.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
@@ -159,17 +158,22 @@ async function learn(
         if (half.images.length === 0) return []
         return scope(() => {
           const d = differenceOf(confounder, shown, { places: half.places, mode: 'train' })
-          const guesses = counterpart === 'mirrored' ? cat([d, d.neg()], 1) : d
+          const guesses = guessesOf(d, counterpart)
           const labels = images.labelsOf(half.images)
           const loss = optimizer.step(crossEntropy(guesses, labels), schedule(step, steps))
           return { loss, accuracy: accuracy(guesses, labels) }
         })
       })
     })
-    const mean = (of: (each: { loss: number; accuracy: number }) => number) =>
-      learned.reduce((sum, each) => sum + of(each), 0) / learned.length
-    report({ loss: mean(({ loss }) => loss), accuracy: mean(({ accuracy }) => accuracy) })
+    report(meansOf(learned))
   }
+}
+
+const guessesOf = (d: Tensor, counterpart: Counterpart) => (counterpart === 'mirrored' ? cat([d, d.neg()], 1) : d)
+
+function meansOf(figures: readonly { readonly loss: number; readonly accuracy: number }[]) {
+  const mean = (values: readonly number[]) => values.reduce((sum, each) => sum + each, 0) / values.length
+  return { loss: mean(figures.map(({ loss }) => loss)), accuracy: mean(figures.map(({ accuracy }) => accuracy)) }
 }
 
 /** Means over divisions, and over four ways to be moved. */
@@ -180,39 +184,34 @@ async function judge(
   const { images, classes } = view
   const ways = counterpart === 'mirrored' ? 1 : 4
   const weight = 1 / ((learners.length / 2) * ways)
-  const [ofLabel, ofAny] = [new Float32Array(images.count), new Float32Array(images.count)]
-  for (let way = 0; way < ways; way++) {
-    const pairing = pairingOf(view, { counterpart, stream: `judging ${way}` })
-    for (const indices of inOrder(images.count, 256)) {
-      scope(() =>
-        noGrad(() => {
-          const shown = residuesOf(view, indices, pairing)
-          for (const { confounder, learnsFrom } of learners) {
-            const unseen = chosen(indices, (image) => !learnsFrom(image))
-            if (unseen.images.length === 0) continue
-            const [own, others] = scope(() => {
-              const d = differenceOf(confounder, shown, { places: unseen.places, mode: 'eval' })
-              const own = d.gather(1, images.labelsOf(unseen.images).unsqueeze(1))
-              const sum = d.sum([1], true)
-              return [
-                own.numbers(),
-                sum
-                  .sub(own)
-                  .div(Math.max(1, classes.length - 1))
-                  .numbers(),
-              ]
-            })
-            unseen.images.forEach((i, k) => {
-              ofLabel[i] = (ofLabel[i] as number) + weight * ((own[k] as number) - (others[k] as number))
-              ofAny[i] = (ofAny[i] as number) + weight * (others[k] as number)
-            })
-          }
-        }),
-      )
-      await setImmediate() // lets signals in
-    }
+  const [ofLabel, ofAny] = [perSample(images.count), perSample(images.count)]
+  const pairing = lastMade((way) => pairingOf(view, { counterpart, stream: `judging ${way}` }))
+  const brief = { epochs: ways, batch: 256, augmentation: noAugmentation, ordered: true, state: { ofLabel, ofAny } }
+  for await (const { indices, epoch: way, report } of view.stage(`judging-${counterpart}`, brief)) {
+    const judged = scope(() =>
+      noGrad(() => {
+        const shown = residuesOf(view, indices, pairing(way))
+        return learners.flatMap(({ confounder, learnsFrom }) => {
+          const unseen = chosen(indices, (image) => !learnsFrom(image))
+          if (unseen.images.length === 0) return []
+          return scope(() => {
+            const d = differenceOf(confounder, shown, { places: unseen.places, mode: 'eval' })
+            const labels = images.labelsOf(unseen.images)
+            const own = d.gather(1, labels.unsqueeze(1))
+            const rest = d.sum([1], true).sub(own)
+            const others = rest.div(Math.max(1, classes.length - 1)).numbers()
+            const differences = own.numbers().map((each, k) => each - (others[k] as number))
+            ofLabel.add(unseen.images, differences, weight)
+            ofAny.add(unseen.images, others, weight)
+            const guesses = guessesOf(d, counterpart)
+            return { loss: crossEntropy(guesses, labels).item(), accuracy: accuracy(guesses, labels) }
+          })
+        })
+      }),
+    )
+    report(meansOf(judged))
   }
-  return { ofLabel, ofAny }
+  return { ofLabel: ofLabel.read(), ofAny: ofAny.read() }
 }
 
 /**

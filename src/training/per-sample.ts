@@ -1,5 +1,5 @@
 import type { Stateful } from '../nn/module.ts'
-import { keep } from '../tensor/scope.ts'
+import { keep, scope } from '../tensor/scope.ts'
 import { operator, type Tensor, tensor, zeros } from '../tensor/tensor.ts'
 
 const indexCopy = operator<void>('index_copy_')
@@ -8,22 +8,26 @@ const indexCopy = operator<void>('index_copy_')
 export interface PerSample extends Stateful {
   /** values [batch] for the images at `indices` */
   set(indices: Int32Array, values: Tensor): void
+  /** adds `weight` times these to those of the images at `indices` */
+  add(indices: Int32Array, numbers: readonly number[], weight: number): void
   /** a copy of all of them */
   read(): Float32Array
 }
 
 export function perSample(count: number): PerSample {
   const values = keep(zeros([count]))
+  const placesOf = (indices: Int32Array) => tensor(indices, [indices.length], 'int64')
+  const set = (indices: Int32Array, batch: Tensor) =>
+    indexCopy(values, 0, placesOf(indices), batch.detach().to({ device: 'cpu', dtype: 'float32' }))
   return {
     tensors: { values },
-    set(indices, batch) {
-      indexCopy(
-        values,
-        0,
-        tensor(indices, [indices.length], 'int64'),
-        batch.detach().to({ device: 'cpu', dtype: 'float32' }),
-      )
-    },
+    set,
+    add: (indices, numbers, weight) =>
+      scope(() => {
+        const before = values.indexSelect(0, placesOf(indices)).numbers()
+        const after = Float32Array.from(before, (each, k) => each + weight * (numbers[k] as number))
+        set(indices, tensor(after, [after.length]))
+      }),
     read: () => values.data() as Float32Array,
   }
 }

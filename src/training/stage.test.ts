@@ -61,6 +61,13 @@ async function steps(around: StageContext, { onStep = (_: number) => {}, name = 
 }
 
 describe('a stage', () => {
+  it('shows the images in their own order where asked', async () => {
+    const seen: number[] = []
+    for await (const { indices } of stage(context(), 'a', { ...options, epochs: 2, ordered: true }))
+      seen.push(...indices)
+    expect(seen).toEqual([0, 1].flatMap(() => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]))
+  })
+
   it('shows every image once per epoch, in another order each time, the same from the same seed', async () => {
     const seen = await steps(context())
     expect(seen.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])

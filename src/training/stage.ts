@@ -32,6 +32,8 @@ export interface StageOptions {
   readonly augmentation: Augmentation
   /** which images to train on; all where absent */
   readonly only?: Int32Array
+  /** in the images' own order, to look at them and not to learn; a random one where absent */
+  readonly ordered?: boolean
   /**
    * Epochs of so many full batches, over and over from images that may change: asked for when an epoch begins, and again
    * where one is resumed, so that the answer must follow from `state` and change at an epoch's end only.
@@ -83,7 +85,7 @@ export interface StageContext {
 export async function* stage(
   context: StageContext,
   name: string,
-  { epochs, batch: size, augmentation, only, repeated, state }: StageOptions,
+  { epochs, batch: size, augmentation, only, ordered = false, repeated, state }: StageOptions,
 ): AsyncGenerator<Batch> {
   const { loader, checkpoints } = context
   const start: Position = checkpoints.restore(name, state) ?? { epoch: 0, batch: 0, finished: epochs === 0, sums: {} }
@@ -104,7 +106,7 @@ export async function* stage(
     const random = context.random.fork(`${name} epoch ${epoch}`)
     const { at } = repeated
       ? passes(random.fork('passes'), repeated.from(), { batch: size, draw })
-      : once(random, { count, only, batch: size, draw })
+      : once(random, { count, only, ordered, batch: size, draw })
     for (let b = epoch === start.epoch ? start.batch : 0; b < batches; b++) {
       const { indices, draws } = at(b)
       const images = loader.images(indices, draws)
@@ -161,12 +163,13 @@ function once<T>(
   {
     count,
     only,
+    ordered,
     batch,
     draw,
-  }: { count: number; only: Int32Array | undefined; batch: number; draw: (random: Random) => T },
+  }: { count: number; only: Int32Array | undefined; ordered: boolean; batch: number; draw: (random: Random) => T },
 ): Passes<T> {
-  const shuffled = random.fork('order').permutation(count)
-  const order = slices(only ? shuffled.map((i) => only[i] as number) : shuffled, batch)
+  const places = ordered ? Int32Array.from({ length: count }, (_, i) => i) : random.fork('order').permutation(count)
+  const order = slices(only ? places.map((i) => only[i] as number) : places, batch)
   const draws = draw(random.fork('augmentation'))
   return { at: (b) => ({ indices: order[b] as Int32Array, draws }) }
 }
