@@ -13,6 +13,7 @@ import { noAugmentation } from '../training/augment.ts'
 import { type Counterpart, drawPairing, type Pairing } from '../training/counterparts.ts'
 import { distrust, takeToll } from '../training/distrust.ts'
 import { type Evidence, weigh } from '../training/evidence.ts'
+import { usualShare } from '../training/leaning.ts'
 import { lastMade } from '../training/passes.ts'
 import { perSample } from '../training/per-sample.ts'
 import { trainPlainly } from '../training/train-plainly.ts'
@@ -64,9 +65,10 @@ export const deconfound = defineDefense({
     // Even mirror images are exchangeable only by and large (some have a line at one border). Clean ones took slacks of 1.1 to 1.2, a few 1.5.
     if (mirrored) {
       const { ofLabel, ofAny } = await compare(view, 'mirrored', { divisions, epochs })
-      mirrored = leaning(ofLabel, images.labels) < 0.65
+      // Close to one half whatever the poison of a few classes, and to one where mirror images are not natural, as of letters and arrows.
+      mirrored = usualShare(ofLabel, images.labels) < 0.65
       if (mirrored) {
-        evidence.push({ differences: ofLabel, slack: { toFind: 1.5, toName: 1 } })
+        evidence.push({ differences: ofLabel, slack: { toFind: 1.5, toName: 1 }, labels: images.labels })
         evidence.push({ differences: ofAny, slack: { toFind: 2, toName: 2 } })
       }
     }
@@ -212,18 +214,6 @@ async function judge(
     report(meansOf(judged))
   }
   return { ofLabel: ofLabel.read(), ofAny: ofAny.read() }
-}
-
-/**
- * The share of positive differences in the class in the middle: about one half where mirror images are natural, whatever the
- * poison of a few classes, and close to one where they are not, as of letters and arrows.
- */
-function leaning(differences: Float32Array, labels: Int32Array): number {
-  const shares = [...new Set(labels)].map((label) => {
-    const ofClass = differences.filter((_, i) => labels[i] === label)
-    return ofClass.filter((difference) => difference > 0).length / ofClass.length
-  })
-  return shares.sort((a, b) => a - b)[(shares.length - 1) >> 1] ?? 0.5
 }
 
 /** Residues of images as they are shown, and of their counterparts. */

@@ -1,4 +1,5 @@
 import { knockoffThreshold, type Tolerance } from './knockoffs.ts'
+import { thresholdsOfLabels } from './leaning.ts'
 import type { Suspicion } from './suspicion.ts'
 
 /** What speaks for each image being poisoned (or against it, below 0), where chance speaks for and against as often. */
@@ -10,6 +11,8 @@ export interface Evidence {
    * for there to be evidence at all, and for an image to be named once there is.
    */
   readonly slack: { readonly toFind: number; readonly toName: number }
+  /** the images' labels, where the evidence is that of a label: it may then be found under one of them alone */
+  readonly labels?: Int32Array
 }
 
 /** What more of the images share is taken for how they were made, not for poison. */
@@ -23,19 +26,19 @@ const strength = 2
 
 /**
  * One score from several kinds of evidence: the largest W/t, with t the threshold of each kind that has one within the
- * tolerance, which holds for each kind by itself, and then raised to where there are few images. Where none has one it is W of the first kind,
- * and no image is named.
+ * tolerance, which holds for each kind by itself, and then raised to where there are few images. A kind that has none may have
+ * some for single labels. Where none has any it is W of the first kind, and no image is named.
  */
 export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Required<Suspicion> {
   const remarks: string[] = []
   let leftOut = 0
-  const found = evidence.flatMap(({ differences, slack }) => {
+  const found = evidence.flatMap(({ differences, slack, labels }) => {
     const thresholdAt = (slack: number) => knockoffThreshold(differences, { ...tolerance, slack })
     const countFrom = (threshold: number) => differences.filter((difference) => difference >= threshold).length
     const threshold = rarest(differences, thresholdAt(slack.toName))
     const named = countFrom(threshold)
     const convinces = (slack: number) => countFrom(thresholdAt(slack)) >= Math.max(1, convincing * named)
-    if (!convinces(slack.toFind)) return []
+    if (!convinces(slack.toFind)) return labels ? underSingleLabels(differences, labels) : []
     if (named > largestShare * differences.length) {
       const share = Math.round((100 * named) / differences.length)
       remarks.push(`What ${share} % of the images have in common was taken for how they were made, not for a trigger`)
@@ -61,6 +64,15 @@ export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Requ
     ),
   )
   return { score, threshold: 1 - 2 ** -24, remarks } // the largest float32 below 1: named are those from 1 on
+}
+
+/** Differences over the thresholds of their labels, so that 1 is that of all; below 1 where a label has none. */
+function underSingleLabels(differences: Float32Array, labels: Int32Array) {
+  const thresholds = thresholdsOfLabels(differences, labels)
+  if (thresholds.size === 0) return []
+  const beyond = 2 * differences.reduce((most, difference) => Math.max(most, Math.abs(difference)), 0)
+  const relative = differences.map((difference, i) => difference / (thresholds.get(labels[i] as number) ?? beyond))
+  return [{ differences: relative, threshold: 1, strong: false }]
 }
 
 const steps = 64
