@@ -15,7 +15,7 @@ const settings = {
   dataset: 'signs',
   'dataset.train': 48,
   'dataset.test': 24,
-  epochs: 30,
+  epochs: 5,
   batch: 24,
   threads: 1,
   device,

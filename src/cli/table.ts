@@ -6,7 +6,7 @@ import { markdownTable } from './tables.ts'
 export const tableCommand = new Command('table')
   .argument('<records>', "a folder of records, as 'run --record' writes them")
   .description(
-    'What recorded experiments say: attacks by defenses, ASR (excess over training on clean data) / CA (less that) in percent',
+    'What recorded experiments say: attacks by defenses, ASR (excess over training on clean data) / CA (difference from it) in percent',
   )
   .option('--suspicion', 'how well the poison was named: AUROC, true / false positives in percent')
   .option('--json', 'print one JSON object on standard output')
@@ -77,6 +77,7 @@ const percents = (estimate: Estimate | null) => written(estimate, 100, 2)
 /** A mean with its interval, where there are several runs. */
 function written(estimate: Estimate | null, times: number, digits: number): string {
   if (!estimate) return '–'
-  const [mean, margin] = [estimate.mean, estimate.margin].map((each) => (times * (each ?? 0)).toFixed(digits))
-  return estimate.margin === null ? `${mean}` : `${mean} ± ${margin}`
+  const { mean, margin } = estimate
+  const rounded = (value: number) => (times * value).toFixed(digits)
+  return margin === null ? rounded(mean) : `${rounded(mean)} ± ${rounded(margin)}`
 }

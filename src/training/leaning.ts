@@ -3,8 +3,9 @@ import { knockoffThreshold } from './knockoffs.ts'
 /** Of how many images of a label the difference is positive; chance makes it about one half. */
 interface Lean {
   readonly label: number
-  readonly images: number
-  /** of those images, 0 to 1 */
+  /** of its images, in order */
+  readonly differences: Float32Array
+  /** of the positive ones, 0 to 1 */
   readonly share: number
 }
 
@@ -12,7 +13,7 @@ function leans(differences: Float32Array, labels: Int32Array): Lean[] {
   return [...new Set(labels)]
     .map((label) => {
       const own = differences.filter((_, i) => labels[i] === label)
-      return { label, images: own.length, share: own.filter((difference) => difference > 0).length / own.length }
+      return { label, differences: own, share: own.filter((difference) => difference > 0).length / own.length }
     })
     .sort((a, b) => a.share - b.share)
 }
@@ -38,11 +39,12 @@ const wrongly = 0.25
 export function thresholdsOfLabels(differences: Float32Array, labels: Int32Array): Map<number, number> {
   const all = leans(differences, labels)
   const usual = inTheMiddle(all)
-  const found = all
-    .filter(({ share, images }) => share - usual >= much && (share - usual) * 2 * Math.sqrt(images) >= deviations)
-    .map(({ label }): [number, number] => {
-      const own = differences.filter((_, i) => labels[i] === label)
-      return [label, knockoffThreshold(own, { q: wrongly })]
-    })
-  return new Map(found.filter(([, threshold]) => Number.isFinite(threshold)))
+  const leaning = all.filter(({ share, differences: own }) => {
+    const more = share - usual
+    return more >= much && more * 2 * Math.sqrt(own.length) >= deviations // chance deviates by 1/(2√n)
+  })
+  const thresholds = leaning.map(({ label, differences: own }) => {
+    return [label, knockoffThreshold(own, { q: wrongly })] as const
+  })
+  return new Map(thresholds.filter(([, threshold]) => Number.isFinite(threshold)))
 }
