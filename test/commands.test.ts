@@ -164,6 +164,8 @@ describe('sweep', () => {
     const words = ['sweep', at('sweep.yaml'), '--runs', at('sweeps'), '--threads', '1']
     expect(await json(...words)).toEqual({ record: at('records'), recorded: 1, failed: [] })
     expect(await command('sweep', at('sweep.yaml'), '--workers', '0')).toMatchObject({ code: 2 })
+    const { error } = await command('sweep', at('swep.yaml'))
+    expect(error).toContain("swep.yaml': there is no such file; give its path")
     expect((await command('table', at('records'))).out).toContain('| none')
   })
 })

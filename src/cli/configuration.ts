@@ -105,6 +105,8 @@ export function readText(file: string, what: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new UserError('usage', `Cannot read the ${what} '${file}': ${(error as Error).message}`)
+    const { code, message } = error as NodeJS.ErrnoException
+    const facts = code === 'ENOENT' ? `there is no such file; give its path, from ${process.cwd()}` : message
+    throw new UserError('usage', `Cannot read the ${what} '${file}': ${facts}`)
   }
 }
