@@ -11,7 +11,7 @@ import { scope } from '../tensor/scope.ts'
 import { cat, noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { type Counterpart, drawPairing, type Pairing } from '../training/counterparts.ts'
-import { distrust, takeToll } from '../training/distrust.ts'
+import { distrust, shownIn, takeToll } from '../training/distrust.ts'
 import { type Evidence, weigh } from '../training/evidence.ts'
 import { usualShare } from '../training/leaning.ts'
 import { lastMade } from '../training/passes.ts'
@@ -93,7 +93,8 @@ export const deconfound = defineDefense({
     if (lost.length > 0) reservations.push(`All images of ${lost.join(', ')} are suspected: the model cannot know them`)
     const distrusted = { labels: images.labels, suspected }
     const tolls = takeToll(distrusted, { classes: classes.length, falseDiscoveries: q })
-    const classifier = await trainPlainly(view, { name: 'model', loss: distrust(distrusted, tolls) })
+    const loss = distrust(distrusted, tolls)
+    const classifier = await trainPlainly(view, { name: 'model', loss, shown: shownIn(distrusted) })
     return { classifier, suspicion: { score, threshold, remarks: [...remarks, ...reservations] } }
   },
 })

@@ -3,7 +3,7 @@ import { device } from '../../test/device.ts'
 import { crossEntropy, crossEntropyEach } from '../nn/losses.ts'
 import { scope } from '../tensor/scope.ts'
 import { gradients, type Tensor, tensor } from '../tensor/tensor.ts'
-import { distrust, takeToll } from './distrust.ts'
+import { distrust, shownIn, takeToll } from './distrust.ts'
 
 const batchOf = (rows: readonly number[][], ys: readonly number[]) => ({
   logits: tensor(rows.flat(), [rows.length, rows[0]?.length ?? 0])
@@ -38,13 +38,13 @@ describe('distrust', () => {
       expect(loss.item()).toBe(crossEntropy(batch.logits, batch.labels).item())
     }))
 
-  it('learns the labels of the others, what suspects are not, and nothing of those that look most like their label', () =>
+  it('learns the labels of the others, twice what suspects are not, and nothing of those that look most like their label', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
       const loss = distrust(suspecting(ys, 10, 20, 30), sparing(1 / 3, 0, 0))(batch)
       const entropies = crossEntropyEach(batch.logits, batch.labels).numbers() as number[]
       const denied = (place: number) => -Math.log(1 - Math.exp(-(entropies[place] as number)))
-      const sum = (entropies[0] as number) + (entropies[4] as number) + denied(2) + denied(3)
+      const sum = (entropies[0] as number) + (entropies[4] as number) + 2 * (denied(2) + denied(3))
       expect(loss.item()).toBeCloseTo(sum / 5, 5)
       const gradient = (gradients(loss, [batch.logits])[0] as Tensor).numbers()
       expect(gradient.slice(3, 6).every((each) => each === 0)).toBe(true)
@@ -104,6 +104,22 @@ describe('distrust', () => {
       }
       expect(logits[0]).toBeCloseTo(logits[1] as number, 2)
     }))
+})
+
+describe('what an epoch shows', () => {
+  const shown = shownIn({ labels: new Int32Array(10), suspected: (image) => image >= 4 })
+
+  it('is all that are believed, and each suspect every other time', () => {
+    const epochs = [0, 1].map((epoch) => [...(shown?.(epoch) ?? [])])
+    expect(epochs.map((images) => images.length)).toEqual([7, 7])
+    for (const images of epochs) expect(images.slice(0, 4)).toEqual([0, 1, 2, 3])
+    expect(epochs.flatMap((images) => images.slice(4)).sort()).toEqual([4, 5, 6, 7, 8, 9])
+    expect(shown?.(2)).toEqual(shown?.(0))
+  })
+
+  it('is everything, as in plain training, where there are no suspects', () => {
+    expect(shownIn({ labels: new Int32Array(10), suspected: () => false })).toBeUndefined()
+  })
 })
 
 describe('the toll', () => {

@@ -2,6 +2,9 @@ import { crossEntropy, crossEntropyEach, negativeLearningEach } from '../nn/loss
 import { noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
 import type { Loss } from './train-plainly.ts'
 
+/** A suspect is shown in one of so many epochs, and weighs as much more. */
+const turns = 2
+
 /** Labels, one per image, and which of the images are suspected of carrying a false one. */
 interface Distrusted {
   readonly labels: Int32Array
@@ -35,7 +38,7 @@ export function distrust({ labels: given, suspected }: Distrusted, tolls: readon
     for (const place of suspects) believed[place] = 0
     for (const [label, { spared }] of tolls.entries()) {
       const own = suspects.filter((place) => given[indices[place] as number] === label)
-      for (const place of own.slice(Math.round(spared * own.length))) denied[place] = 1
+      for (const place of own.slice(Math.round(spared * own.length))) denied[place] = turns
     }
     return crossEntropyEach(logits, labels)
       .mul(like(logits, believed))
@@ -45,6 +48,18 @@ export function distrust({ labels: given, suspected }: Distrusted, tolls: readon
 }
 
 const like = ({ device }: Tensor, numbers: Float32Array) => tensor(numbers, [numbers.length]).to({ device })
+
+/**
+ * The images an epoch shows: all that are believed, and of the suspects every other one, in turn, twice as heavy; undefined, which is
+ * all, where there are none. Each suspect left out makes room for an image whose label can be learned.
+ */
+export function shownIn({ labels, suspected }: Distrusted): ((epoch: number) => Int32Array) | undefined {
+  let suspects = 0
+  const turn = labels.map((_, image) => (suspected(image) ? suspects++ % turns : -1))
+  const images = Int32Array.from(labels.keys())
+  if (suspects === 0) return undefined
+  return (epoch) => images.filter((image) => turn[image] === -1 || turn[image] === epoch % turns)
+}
 
 /**
  * What suspicion takes from each class, as far as sizes tell.

@@ -147,7 +147,11 @@ describe('a stage', () => {
       },
     }
     const lists = [Int32Array.of(1, 2, 3), Int32Array.of(9), Int32Array.of(0, 4, 5, 6, 7, 8)]
-    const repeated = { batches: 5, from: () => lists[chosen.value] as Int32Array }
+    const from = (epoch: number) => {
+      expect(epoch % 3).toBe(chosen.value)
+      return lists[chosen.value] as Int32Array
+    }
+    const repeated = { batches: 5, from }
     const run = async (around: StageContext, stopAfter = -1) => {
       const seen: number[][] = []
       let stopped = false

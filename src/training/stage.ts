@@ -36,9 +36,9 @@ export interface StageOptions {
   readonly ordered?: boolean
   /**
    * Epochs of so many full batches, over and over from images that may change: asked for when an epoch begins, and again
-   * where one is resumed, so that the answer must follow from `state` and change at an epoch's end only.
+   * where one is resumed, so that the answer must follow from the epoch's number and from what of `state` changes at its end only.
    */
-  readonly repeated?: { readonly batches: number; readonly from: () => Int32Array }
+  readonly repeated?: { readonly batches: number; readonly from: (epoch: number) => Int32Array }
   /** everything the loop changes: what is not named here is not restored */
   readonly state: Readonly<Record<string, Stateful>>
 }
@@ -105,7 +105,7 @@ export async function* stage(
     const epochBegan = performance.now()
     const random = context.random.fork(`${name} epoch ${epoch}`)
     const { at } = repeated
-      ? passes(random.fork('passes'), repeated.from(), { batch: size, draw })
+      ? passes(random.fork('passes'), repeated.from(epoch), { batch: size, draw })
       : once(random, { count, only, ordered, batch: size, draw })
     for (let b = epoch === start.epoch ? start.batch : 0; b < batches; b++) {
       const { indices, draws } = at(b)

@@ -11,7 +11,8 @@ export type Loss = (batch: { logits: Tensor; labels: Tensor; indices: Int32Array
 
 /**
  * Trains a fresh network by the workshop's recipe, with cross entropy unless told otherwise: no defense, an attacker's
- * surrogate, and the model that defenses repair. `name` names both the network and the stage.
+ * surrogate, and the model that defenses repair. `name` names both the network and the stage. Where `shown` says which images
+ * an epoch shows, they are shown again until there were as many as there are images.
  */
 export async function trainPlainly(
   workshop: Workshop,
@@ -19,13 +20,16 @@ export async function trainPlainly(
     name,
     epochs = workshop.recipe.epochs,
     loss: lossOf = ({ logits, labels }) => crossEntropy(logits, labels),
-  }: { name: string; epochs?: number; loss?: Loss },
+    shown,
+  }: { name: string; epochs?: number; loss?: Loss; shown?: ((epoch: number) => Int32Array) | undefined },
 ): Promise<Classifier> {
   const { recipe } = workshop
   const model = workshop.model(name)
   const optimizer = sgd(model.parameters, recipe)
   const state = { model: stateOf(model), optimizer }
-  for await (const { images, step, steps, report, ...batch } of workshop.stage(name, { ...recipe, epochs, state })) {
+  const repeated = shown && { batches: Math.ceil(workshop.images.count / recipe.batch), from: shown }
+  const brief = { ...recipe, epochs, state, ...(repeated && { repeated }) }
+  for await (const { images, step, steps, report, ...batch } of workshop.stage(name, brief)) {
     scope(() => {
       const { logits } = model.forward(images, 'train')
       const loss = optimizer.step(lossOf({ logits, ...batch }), recipe.schedule(step, steps))
