@@ -7,7 +7,8 @@ export default defineConfig({
     // The addon keeps its tensors per process, and a crash in it should cost one file.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
+    // Ten times what the slowest test takes alone: cores may be shared with other work.
+    testTimeout: 180_000,
     // One core per test file: threads that wait for each other would spin against the other file's.
     env: { OMP_NUM_THREADS: '1', OMP_WAIT_POLICY: 'passive' },
     reporters: ['default', closingLine],

@@ -64,5 +64,5 @@ describe('a sweep with workers', () => {
     expect(await beheaded.work((_, kill) => kill())).toBeNull()
     expect(await beheaded.work()).toBe(0)
     expect(beheaded.weights()).toEqual(whole.weights())
-  }, 120_000)
+  }, 180_000)
 })
