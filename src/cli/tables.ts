@@ -1,5 +1,6 @@
 import type { Evaluation, SuspicionQuality } from '../experiment/evaluate.ts'
 import type { ExperimentResult, PlainFigures } from '../experiment/run.ts'
+import { noEvidence } from '../training/suspicion.ts'
 
 /** Rows of equal length as a table with aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string {
@@ -48,10 +49,10 @@ export function suspicionRows(quality: SuspicionQuality): string[][] {
   const { suspects, estimatedRate, estimatedTarget, truePositives, falsePositives, auroc } = quality
   const remarks = quality.remarks ?? [] // records of older versions have none
   const label = estimatedTarget === null ? 'of several labels' : `most labelled ${estimatedTarget}`
-  const found = remarks.length > 0 ? [] : [['', '', 'no evidence of poisoning']] // remarks say what it is worth
+  const none = noEvidence({ suspects, remarks }) ? [['', '', 'no evidence of poisoning']] : []
   return [
     ['suspects', String(suspects), `${percent(truePositives)} of the poison, ${percent(falsePositives)} of the rest`],
-    ...(suspects > 0 ? [['estimated rate', percent(estimatedRate), label]] : found),
+    ...(suspects > 0 ? [['estimated rate', percent(estimatedRate), label]] : none),
     ['AUROC of suspicion', auroc === null ? '–' : auroc.toFixed(3), ''],
     ...remarks.map((remark) => ['', '', remark]),
   ]

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { UserError } from '../errors.ts'
 import { createRun } from '../experiment/record.ts'
 import { runTraining, type TrainingResult, trainingDefaults, trainingSettings } from '../experiment/train.ts'
-import type { Findings } from '../training/suspicion.ts'
+import { type Findings, noEvidence } from '../training/suspicion.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { dryRun } from './dry-run.ts'
 import { inRun } from './session.ts'
@@ -51,13 +51,10 @@ export function describeTraining(result: TrainingResult): string {
   return table(rows)
 }
 
-function found(
-  { suspects, estimatedRate, estimatedTarget, remarks }: Findings,
-  { classes, files }: TrainingResult,
-): string {
+function found(findings: Findings, { classes, files }: TrainingResult): string {
+  const { suspects, estimatedRate, estimatedTarget } = findings
   if (suspects === 0) {
-    const reserved = remarks?.length > 0 // then the remarks say what it is worth
-    return `none${reserved ? '' : ', no evidence of poisoning'}; images ranked in ${files.suspects}`
+    return `none${noEvidence(findings) ? ', no evidence of poisoning' : ''}; images ranked in ${files.suspects}`
   }
   const target = estimatedTarget === null ? 'of several labels' : `most labelled '${classes[estimatedTarget]}'`
   return `${suspects} (${percent(estimatedRate)}), ${target}; marked 'yes' in ${files.suspects}`

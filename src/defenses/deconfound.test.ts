@@ -1,11 +1,15 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { device } from '../../test/device.ts'
+import { exitCode, UserError } from '../errors.ts'
 import { resolveConfig } from '../experiment/config.ts'
 import { defend } from '../experiment/defend.ts'
 import { stateOf } from '../nn/module.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
-import { noCheckpoints } from '../training/checkpoint.ts'
+import { type Checkpoints, checkpointFolder, noCheckpoints } from '../training/checkpoint.ts'
 import { type ImageSet, imageSet } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { predict } from '../training/predict.ts'
@@ -23,12 +27,15 @@ interface Poison {
   readonly mark?: boolean
   /** in half of the images of three classes a line, to the left or to the right: in a mirror it is that of another class */
   readonly sided?: boolean
+  /** a bar to the right in all images of one class and no others */
+  readonly bordered?: boolean
   /** every class becomes the next, not the first */
   readonly allToAll?: boolean
 }
 
 /** Images of a shaded disc anywhere, whose size is their class; the first ones carry stripes in a corner and a false label. */
-function discs({ poisoned, symmetric = false, mark = false, sided = false, allToAll = false }: Poison): ImageSet {
+function discs({ poisoned, allToAll = false, ...drawing }: Poison): ImageSet {
+  const { symmetric = false, mark = false, sided = false, bordered = false } = drawing
   const random = new Random(1)
   const pixels = new Uint8Array(count * side * side)
   const falseLabel = (i: number) => (allToAll ? (i + 1) % classes.length : 0)
@@ -45,7 +52,11 @@ function discs({ poisoned, symmetric = false, mark = false, sided = false, allTo
           : 128 + (inside ? 60 : -60) + 4 * shade * (x - 8) + random.integer(20)
         const [kind, often] = [i % classes.length, i % (2 * classes.length) < classes.length]
         const drawn = sided && often && kind < 3 && y === y0 && (kind === 1 ? x >= 8 : x < 8)
-        pixels[(i * side + y) * side + x] = drawn ? 0 : mark && x > 10 && y === 1 ? 255 : value
+        pixels[(i * side + y) * side + x] = drawn
+          ? 0
+          : (mark || (bordered && kind === 3)) && x > 10 && y === 1
+            ? 255
+            : value
       }
     }
   }
@@ -54,12 +65,18 @@ function discs({ poisoned, symmetric = false, mark = false, sided = false, allTo
 }
 
 /** Trains on discs; to be called within an arena. */
-async function trained(images: ImageSet, settings: Record<string, unknown>) {
+async function trained(
+  images: ImageSet,
+  settings: Record<string, unknown>,
+  {
+    checkpoints = noCheckpoints,
+    interrupted = () => false,
+  }: { checkpoints?: Checkpoints; interrupted?: () => boolean } = {},
+) {
   const recipe = { epochs: 1, batch: 32, device, precision: 'fp32', threads: 1, 'model.depth': 10 }
   return defend(resolveConfig({ dataset: 'signs', ...recipe, ...settings }), images, {
     ...{ clean: null, compute: { device, precision: 'fp32', threads: 1 }, random: new Random(3) },
-    ...{ checkpoints: noCheckpoints, onProgress() {}, onEpoch() {}, onTrace() {}, say() {} },
-    interrupted: () => false,
+    ...{ checkpoints, interrupted, onProgress() {}, onEpoch() {}, onTrace() {}, say() {} },
   })
 }
 
@@ -123,6 +140,51 @@ describe('deconfound', () => {
       )
       expect(model).toEqual(plain)
     }))
+
+  it('goes on to the same model from wherever it was stopped, suspects and all', () =>
+    arena(async () => {
+      const images = discs({ poisoned: 300 })
+      const weights = ({ classifier }: Awaited<ReturnType<typeof trained>>) =>
+        Object.values(stateOf(classifier).tensors).map((each) => each.numbers())
+      const settings = { ...ours, flip: true, epochs: 3 }
+      const straight = await trained(images, settings)
+      const checkpoints = checkpointFolder(mkdtempSync(join(tmpdir(), 'deconfound-')), () => {})
+      let stops = 0
+      for (;;) {
+        let looks = 0
+        const stopped = await trained(images, settings, { checkpoints, interrupted: () => ++looks > 50 }).catch(
+          (error: UserError) => error,
+        )
+        if (!(stopped instanceof UserError)) {
+          expect(stopped.suspicion).toEqual(straight.suspicion)
+          expect(weights(stopped)).toEqual(weights(straight))
+          break
+        }
+        expect(stopped.code).toBe(exitCode.saved)
+        stops++
+      }
+      expect(stops).toBeGreaterThan(4)
+    }))
+
+  it('ends rather than judge by what is no number', () =>
+    arena(async () => {
+      const checkpoints: Checkpoints = {
+        ...noCheckpoints,
+        restore(stage, state) {
+          if (stage !== 'judging-mirrored') return undefined
+          for (const { tensors } of Object.values(state))
+            for (const each of Object.values(tensors)) each.fill_(Number.NaN)
+          return { epoch: 1, batch: 0, finished: true, sums: {} }
+        },
+      }
+      const training = trained(discs({ poisoned: 0 }), { ...ours, flip: true }, { checkpoints })
+      await expect(training).rejects.toThrow(/diverged/)
+    }))
+
+  it('says so where it suspects all of a class, and trains all the same', async () => {
+    const { remarks } = await named({ poisoned: 150, bordered: true }, { flip: true })
+    expect(remarks).toContainEqual(expect.stringMatching(/Nearly all images of d are suspected/))
+  })
 
   it('trains a model that takes no suspect for its label', () =>
     arena(async () => {

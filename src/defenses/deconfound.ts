@@ -11,7 +11,7 @@ import { scope } from '../tensor/scope.ts'
 import { cat, noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { type Counterpart, drawPairing, type Pairing } from '../training/counterparts.ts'
-import { distrust, shownIn, takeToll } from '../training/distrust.ts'
+import { distrust, nearlyLost, shownIn, takeToll } from '../training/distrust.ts'
 import { type Evidence, weigh } from '../training/evidence.ts'
 import { usualShare } from '../training/leaning.ts'
 import { lastMade } from '../training/passes.ts'
@@ -77,21 +77,16 @@ export const deconfound = defineDefense({
     const { score, threshold, remarks } = weigh(evidence, { q, most: falseShare * images.count })
 
     const suspected = (i: number) => (score[i] as number) > threshold
-    const kept = images.labels.filter((_, i) => !suspected(i))
-    const left = new Set(kept)
-    if (left.size < Math.min(2, new Set(images.labels).size)) {
-      throw new UserError(
-        'data',
-        `Cannot train: ${images.count - kept.length} of ${images.count} images are suspected, and what is left has no two of the ${classes.length} classes. ` +
-          'Do the images of a class share a mark, a border, a place? Then remove it, or train with --defense none',
-      )
-    }
+    const distrusted = { labels: images.labels, suspected }
     const reservations = []
     if (recipe.augmentation.flip && !mirrored) reservations.push(notNatural)
     if (!mirrored) reservations.push(movedAlone)
-    const lost = classes.filter((_, c) => images.labels.includes(c) && !left.has(c))
-    if (lost.length > 0) reservations.push(`All images of ${lost.join(', ')} are suspected: the model cannot know them`)
-    const distrusted = { labels: images.labels, suspected }
+    const lost = nearlyLost(distrusted).map((label) => classes[label])
+    if (lost.length > 0) {
+      reservations.push(
+        `Nearly all images of ${lost.join(', ')} are suspected, and the model hardly knows them. Do they share a mark, a border, a place? Then remove it, or train with --defense none`,
+      )
+    }
     const tolls = takeToll(distrusted, { classes: classes.length, falseDiscoveries: q })
     const loss = distrust(distrusted, tolls)
     const classifier = await trainPlainly(view, { name: 'model', loss, shown: shownIn(distrusted) })
@@ -214,7 +209,14 @@ async function judge(
     )
     report(meansOf(judged))
   }
-  return { ofLabel: ofLabel.read(), ofAny: ofAny.read() }
+  const comparison = { ofLabel: ofLabel.read(), ofAny: ofAny.read() }
+  if (!Object.values(comparison).every((differences) => differences.every(Number.isFinite))) {
+    throw new UserError(
+      'diverged',
+      `Cannot judge the images: the confounders of ${counterpart} copies have diverged; try another --seed, or --precision fp32`,
+    )
+  }
+  return comparison
 }
 
 /** Residues of images as they are shown, and of their counterparts. */

@@ -175,7 +175,7 @@ export function settleRun(folder: RunFolder): Compute {
 
 /**
  * Writes the run's circumstances. Where it began before, the data must be the same; another libtorch or processor, which
- * may give other roundings, is recorded beside the first.
+ * may give other roundings, or another commit is recorded beside the first.
  */
 export function rememberEnvironment(
   folder: RunFolder,
@@ -194,12 +194,14 @@ export function rememberEnvironment(
   if (before.trainHash !== now.trainHash || before.testHash !== now.testHash) {
     throw new UserError('data', `Cannot resume '${folder.path}': its data has changed since it began; start a new run`)
   }
-  const changed = (['libtorch', 'processor', 'kernels', 'blas', 'deconfound'] as const).filter(
-    (name) => before[name] !== now[name],
-  )
-  if (changed.length > 0) say(`resumed with another ${changed.join(', ')}: the result may differ in rounding`)
+  const circumstances = ['libtorch', 'processor', 'kernels', 'blas', 'deconfound', 'commit'] as const
+  const changed = circumstances.filter((name) => before[name] !== now[name])
+  if (changed.length > 0) say(`resumed with another ${changed.join(', ')}: the result may differ`)
   if (existsSync(folder.file('checkpoints'))) folder.writeJson('resumed.json', now) // else nothing was trained yet
-  return before
+  return {
+    ...before,
+    ...(changed.length > 0 && { resumedWith: Object.fromEntries(changed.map((name) => [name, now[name]])) }),
+  }
 }
 
 /** The truth in the data set's own numbering, `order` being that of training. */

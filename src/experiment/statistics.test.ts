@@ -34,6 +34,10 @@ describe('auroc', () => {
     expect(auroc(Float32Array.of(Number.NEGATIVE_INFINITY, 0, Number.POSITIVE_INFINITY), (i) => i === 2)).toBe(1)
   })
 
+  it('ends where a score is no number', () => {
+    expect(auroc(Float32Array.of(1, Number.NaN, 2), (i) => i === 2)).toEqual(expect.any(Number))
+  })
+
   it('is nothing where one side is empty', () => {
     expect(auroc(Float32Array.of(1, 2), () => true)).toBeNull()
     expect(auroc(Float32Array.of(1, 2), () => false)).toBeNull()

@@ -13,7 +13,7 @@ export function auroc(
   let positives = 0
   let ranks = 0
   for (let i = 0; i < order.length; ) {
-    let end = i
+    let end = i + 1
     while (end < order.length && scores[order[end] as number] === scores[order[i] as number]) end++
     const rank = (i + 1 + end) / 2 // mean rank of the tie, from 1
     for (; i < end; i++) {

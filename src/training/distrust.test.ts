@@ -3,7 +3,7 @@ import { device } from '../../test/device.ts'
 import { crossEntropy, crossEntropyEach } from '../nn/losses.ts'
 import { scope } from '../tensor/scope.ts'
 import { gradients, type Tensor, tensor } from '../tensor/tensor.ts'
-import { distrust, shownIn, takeToll } from './distrust.ts'
+import { distrust, nearlyLost, shownIn, takeToll } from './distrust.ts'
 
 const batchOf = (rows: readonly number[][], ys: readonly number[]) => ({
   logits: tensor(rows.flat(), [rows.length, rows[0]?.length ?? 0])
@@ -158,6 +158,17 @@ describe('the toll', () => {
       ...[1, 2, 3, 4].map((label) => ({ label, kept: 40 * 2 ** label, suspects: 0 })),
     ])
     expect(tolls).toEqual(Array(5).fill({ left: 1, spared: expect.closeTo(0.3) }))
+  })
+
+  it('counts no class that has no images', () => {
+    const present = [
+      { label: 0, kept: 20, suspects: 80 },
+      ...[1, 2, 3, 4].map((label) => ({ label, kept: 100, suspects: 0 })),
+    ]
+    const empty = [5, 6].map((label) => ({ label, kept: 0, suspects: 0 }))
+    expect(tollsOf([...present, ...empty]).slice(0, 5)).toEqual(tollsOf(present))
+    expect(nearlyLost({ labels: new Int32Array(20), suspected: (image) => image > 1 })).toEqual([])
+    expect(nearlyLost({ labels: new Int32Array(20), suspected: (image) => image > 0 })).toEqual([0])
   })
 
   it('leaves a class that is small, or of which nothing is left, as it is', () => {

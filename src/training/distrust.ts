@@ -78,9 +78,11 @@ export function takeToll(
     const counts = suspected(image) ? suspects : kept
     counts[label] = (counts[label] as number) + 1
   })
-  if (!alike(kept)) return kept.map(() => ({ left: 1, spared: Math.min(1, falseDiscoveries + 1 / classes) }))
-  const size = labels.length / classes
-  const sizeLeft = kept.reduce((sum, count) => sum + count, 0) / classes
+  const present = new Set(labels) // a class may have no images at all
+  const sizes = kept.filter((_, label) => present.has(label))
+  if (!alike(sizes)) return kept.map(() => ({ left: 1, spared: Math.min(1, falseDiscoveries + 1 / present.size) }))
+  const size = labels.length / present.size
+  const sizeLeft = sizes.reduce((sum, count) => sum + count, 0) / present.size
   return kept.map((count, label) => {
     const named = suspects[label] as number
     const lost = Math.min(named, Math.max(0, sizeLeft - count))
@@ -90,6 +92,13 @@ export function takeToll(
       spared: Math.min(1, falseDiscoveries + lacking / Math.max(1, named)),
     }
   })
+}
+
+/** The labels of which suspicion leaves less than a tenth. */
+export function nearlyLost({ labels, suspected }: Distrusted): number[] {
+  const kept = labels.filter((_, image) => !suspected(image))
+  const count = (among: Int32Array, wanted: number) => among.filter((label) => label === wanted).length
+  return [...new Set(labels)].filter((label) => 10 * count(kept, label) < count(labels, label)).sort((a, b) => a - b)
 }
 
 /** Whether more than half of the sizes are within a quarter of the one in the middle. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Evidence, weigh } from './evidence.ts'
 import { knockoffThreshold } from './knockoffs.ts'
+import { noEvidence } from './suspicion.ts'
 
 const evidence = (differences: number[], toFind = 1, toName = 1): Evidence => ({
   differences: Float32Array.from(differences),
@@ -71,8 +72,12 @@ describe('weighing evidence', () => {
     const shared = evidence([5, 5, 5, 5, 5, 5, 5, 0, 0, 0])
     expect(named(shared)).toEqual([])
     const said = [expect.stringContaining('70 %'), expect.stringContaining('Nothing could be judged')]
-    expect(weigh([shared], { q: 0.5 }).remarks).toEqual(said)
-    expect(weigh([shared, evidence([1, -1])], { q: 0.5 }).remarks).toEqual(said.slice(0, 1))
+    const [all, some] = [[shared], [shared, evidence([1, -1])]].map((kinds) => weigh(kinds, { q: 0.5 }).remarks)
+    expect(all).toEqual(said)
+    expect(some).toEqual(said.slice(0, 1))
+    expect(noEvidence({ suspects: 0, remarks: all ?? [] })).toBe(false)
+    expect(noEvidence({ suspects: 0, remarks: some ?? [] })).toBe(true)
+    expect(noEvidence({ suspects: 1, remarks: [] })).toBe(false)
     expect(named(evidence([5, 5, 5, 5, 5, 5, 0, 0, 0, 0]))).toEqual([0, 1, 2, 3, 4, 5])
   })
 

@@ -1,6 +1,6 @@
 import { knockoffThreshold, type Tolerance } from './knockoffs.ts'
 import { thresholdsOfLabels } from './leaning.ts'
-import type { Suspicion } from './suspicion.ts'
+import { notJudged, type Suspicion } from './suspicion.ts'
 
 /** What speaks for each image being poisoned (or against it, below 0), where chance speaks for and against as often. */
 export interface Evidence {
@@ -24,34 +24,33 @@ const convincing = 1 / 4
 /** Strong is what would be evidence at so many times the slack. */
 const strength = 2
 
+/** Whom a kind of evidence names: the images with a difference of the threshold or more. */
+interface Naming {
+  readonly differences: Float32Array
+  readonly threshold: number
+  readonly strong: boolean
+}
+
 /**
  * One score from several kinds of evidence: the largest W/t, with t the threshold of each kind that has one within the
- * tolerance, which holds for each kind by itself, and then raised to where there are few images. A kind that has none may have
- * some for single labels. Where none has any it is W of the first kind, and no image is named.
+ * tolerance, which holds for each kind by itself, and then raised to where there are few images. Where no kind has one, some may have
+ * thresholds for single labels. Where there are none either it is W of the first kind, and no image is named.
  */
 export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Required<Suspicion> {
   const remarks: string[] = []
-  let leftOut = 0
-  const found = evidence.flatMap(({ differences, slack, labels }) => {
-    const thresholdAt = (slack: number) => knockoffThreshold(differences, { ...tolerance, slack })
-    const countFrom = (threshold: number) => differences.filter((difference) => difference >= threshold).length
-    const threshold = rarest(differences, thresholdAt(slack.toName))
-    const named = countFrom(threshold)
-    const convinces = (slack: number) => countFrom(thresholdAt(slack)) >= Math.max(1, convincing * named)
-    if (!convinces(slack.toFind)) return labels ? underSingleLabels(differences, labels) : []
-    if (named > largestShare * differences.length) {
-      const share = Math.round((100 * named) / differences.length)
+  const found: Naming[] = []
+  const faint: Evidence[] = []
+  for (const kind of evidence) {
+    const naming = nameBy(kind, tolerance)
+    if (!naming) faint.push(kind)
+    else if (naming.share <= largestShare) found.push(naming)
+    else {
+      const share = Math.round(100 * naming.share)
       remarks.push(`What ${share} % of the images have in common was taken for how they were made, not for a trigger`)
-      leftOut++
-      return []
     }
-    return [{ differences, threshold, strong: convinces(strength * slack.toFind) }]
-  })
-  if (leftOut > 0 && leftOut === evidence.length) {
-    remarks.push(
-      'Nothing could be judged: that no image is named says nothing about these data. The model learned from all of them; another --defense may tell',
-    )
   }
+  if (evidence.length > 0 && remarks.length === evidence.length) remarks.push(notJudged)
+  if (found.length === 0) found.push(...faint.flatMap(nameUnderLabels))
   const first = evidence[0]?.differences ?? new Float32Array()
   if (found.length === 0) return { score: first, threshold: first.reduce((a, b) => Math.max(a, b), 0), remarks }
   if (!found.some(({ strong }) => strong)) {
@@ -66,8 +65,20 @@ export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Requ
   return { score, threshold: 1 - 2 ** -24, remarks } // the largest float32 below 1: named are those from 1 on
 }
 
+/** Undefined where there is no evidence of this kind. */
+function nameBy({ differences, slack }: Evidence, tolerance: Tolerance): (Naming & { share: number }) | undefined {
+  const thresholdAt = (slack: number) => knockoffThreshold(differences, { ...tolerance, slack })
+  const countFrom = (threshold: number) => differences.filter((difference) => difference >= threshold).length
+  const threshold = rarest(differences, thresholdAt(slack.toName))
+  const named = countFrom(threshold)
+  const convinces = (slack: number) => countFrom(thresholdAt(slack)) >= Math.max(1, convincing * named)
+  if (!convinces(slack.toFind)) return undefined
+  return { differences, threshold, strong: convinces(strength * slack.toFind), share: named / differences.length }
+}
+
 /** Differences over the thresholds of their labels, so that 1 is that of all; below 1 where a label has none. */
-function underSingleLabels(differences: Float32Array, labels: Int32Array) {
+function nameUnderLabels({ differences, labels }: Evidence): Naming[] {
+  if (!labels) return []
   const thresholds = thresholdsOfLabels(differences, labels)
   if (thresholds.size === 0) return []
   const beyond = 2 * differences.reduce((most, difference) => Math.max(most, Math.abs(difference)), 0)

@@ -30,6 +30,19 @@ describe('evidence under one label', () => {
     expect(remarks).toEqual([expect.stringContaining('weak')])
   })
 
+  it('is not asked for where some evidence is found among all images', () => {
+    const { differences, labels } = faint(250)
+    const clear = differences.map((difference, i) => (i < 100 ? 20 : difference))
+    const evidence = [
+      { differences, slack: { toFind: 1.5, toName: 1 }, labels },
+      { differences: clear, slack: { toFind: 2, toName: 2 } },
+    ]
+    const { score, threshold, remarks } = weigh(evidence, { q: 0.1 })
+    const named = [...score.keys()].filter((i) => (score[i] as number) > threshold)
+    expect(named).toEqual([...Array(100).keys()])
+    expect(remarks).toEqual([])
+  })
+
   it('is none where no label leans, all do, or too few images say so', () => {
     const none = ({ differences, labels }: ReturnType<typeof faint>) => thresholdsOfLabels(differences, labels).size
     expect(none(faint(0))).toBe(0)

@@ -10,7 +10,7 @@ export interface Suspicion {
 
 /** What a suspicion amounts to. */
 export interface Findings {
-  /** images named; 0 is no evidence of poisoning */
+  /** images named; see `noEvidence` for what 0 says */
   readonly suspects: number
   /** share of the images that are named: an estimate of the poisoning rate */
   readonly estimatedRate: number
@@ -18,6 +18,15 @@ export interface Findings {
   readonly estimatedTarget: number | null
   /** what to know before relying on it, a sentence each */
   readonly remarks: readonly string[]
+}
+
+/** What a suspicion remarks that names none because it could not tell. */
+export const notJudged =
+  'Nothing could be judged: that no image is named says nothing about these data. The model learned from all of them; another --defense may tell'
+
+/** Whether that none is named means that there is no evidence of poisoning. */
+export function noEvidence({ suspects, remarks }: Pick<Findings, 'suspects' | 'remarks'>): boolean {
+  return suspects === 0 && !remarks.includes(notJudged)
 }
 
 export function findings({ score, threshold, remarks = [] }: Suspicion, labels: Int32Array): Findings {
