@@ -19,6 +19,8 @@ export interface Position {
   readonly finished: boolean
   /** sums of what the batches of this epoch reported */
   readonly sums: Readonly<Record<string, number>>
+  /** spent on those batches; older checkpoints do not say */
+  readonly seconds?: number
 }
 
 export interface Checkpoints {

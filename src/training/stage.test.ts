@@ -213,6 +213,22 @@ describe('a stage', () => {
     expect(await steps(context(), { epochs: 0 })).toEqual([])
   })
 
+  it('counts the time of a broken epoch as of a whole one', async () => {
+    const { checkpoints, positions } = memory()
+    const epochs: EpochMetrics[] = []
+    let stopped = false
+    const slow = steps(context({ checkpoints, interrupted: () => stopped }), {
+      onStep() {
+        for (const until = performance.now() + 50; performance.now() < until; );
+        stopped = true
+      },
+    })
+    await expect(slow).rejects.toMatchObject({ code: 75 })
+    expect(positions.at(-1)?.seconds).toBeGreaterThanOrEqual(0.05)
+    await steps(context({ checkpoints, onEpoch: (each) => epochs.push(each) }))
+    expect(epochs[0]?.seconds).toBeGreaterThanOrEqual(0.05)
+  })
+
   it('saves when due', async () => {
     const { checkpoints, positions } = memory()
     await steps(context({ checkpoints, secondsBetweenCheckpoints: 0 }), { epochs: 1 })

@@ -102,7 +102,8 @@ export async function* stage(
   let sums: Record<string, number> = { ...start.sums }
 
   for (let epoch = start.epoch; epoch < epochs; epoch++) {
-    const epochBegan = performance.now()
+    const epochBegan = performance.now() - 1000 * (epoch === start.epoch ? (start.seconds ?? 0) : 0)
+    const seconds = () => (performance.now() - epochBegan) / 1000
     const random = context.random.fork(`${name} epoch ${epoch}`)
     const { at } = repeated
       ? passes(random.fork('passes'), repeated.from(epoch), { batch: size, draw })
@@ -131,21 +132,21 @@ export async function* stage(
         labels.free()
       }
       imagesSeen += indices.length
-      const seconds = (performance.now() - began) / 1000
+      const elapsed = (performance.now() - began) / 1000
       const left = (epochs - epoch) * count - Math.min((b + 1) * size, count)
       context.onProgress({
         ...{ stage: name, epoch, epochs, batch: b + 1, batches, values: averages(sums) },
-        ...{ imagesPerSecond: imagesSeen / seconds, secondsLeft: (left * seconds) / imagesSeen },
+        ...{ imagesPerSecond: imagesSeen / elapsed, secondsLeft: (left * elapsed) / imagesSeen },
       })
       const interrupted = context.interrupted()
       if (b + 1 < batches && (interrupted || performance.now() - saved > context.secondsBetweenCheckpoints * 1000)) {
-        checkpoints.save(name, state, { epoch, batch: b + 1, finished: false, sums })
+        checkpoints.save(name, state, { epoch, batch: b + 1, finished: false, sums, seconds: seconds() })
         saved = performance.now()
         if (interrupted) throw new UserError('saved', 'Stopped on request; everything is saved')
       }
       await setImmediate() // lets signals and timers in
     }
-    context.onEpoch({ stage: name, epoch, ...averages(sums), seconds: (performance.now() - epochBegan) / 1000 })
+    context.onEpoch({ stage: name, epoch, ...averages(sums), seconds: seconds() })
     sums = {}
     const finished = epoch + 1 === epochs
     const interrupted = context.interrupted()
