@@ -78,6 +78,7 @@ describe('weighing evidence', () => {
     expect(noEvidence({ suspects: 0, remarks: all ?? [] })).toBe(false)
     expect(noEvidence({ suspects: 0, remarks: some ?? [] })).toBe(true)
     expect(noEvidence({ suspects: 1, remarks: [] })).toBe(false)
+    expect(noEvidence({ suspects: 0 })).toBe(true)
     expect(named(evidence([5, 5, 5, 5, 5, 5, 0, 0, 0, 0]))).toEqual([0, 1, 2, 3, 4, 5])
   })
 

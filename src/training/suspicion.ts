@@ -24,8 +24,8 @@ export interface Findings {
 export const notJudged =
   'Nothing could be judged: that no image is named says nothing about these data. The model learned from all of them; another --defense may tell'
 
-/** Whether that none is named means that there is no evidence of poisoning. */
-export function noEvidence({ suspects, remarks }: Pick<Findings, 'suspects' | 'remarks'>): boolean {
+/** Whether that none is named means that there is no evidence of poisoning; findings of older versions have no remarks. */
+export function noEvidence({ suspects, remarks = [] }: { suspects: number; remarks?: readonly string[] }): boolean {
   return suspects === 0 && !remarks.includes(notJudged)
 }
 
