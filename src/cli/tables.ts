@@ -1,6 +1,6 @@
 import type { Evaluation, SuspicionQuality } from '../experiment/evaluate.ts'
 import type { ExperimentResult, PlainFigures } from '../experiment/run.ts'
-import { noEvidence } from '../training/suspicion.ts'
+import type { Verdict } from '../training/suspicion.ts'
 
 /** Rows of equal length as a table with aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string {
@@ -46,16 +46,27 @@ const figuresRow = (what: string, { cleanAccuracy, attackSuccessRate }: PlainFig
 
 /** Whom a defense or detector suspects, and how well. */
 export function suspicionRows(quality: SuspicionQuality): string[][] {
-  const { suspects, estimatedRate, estimatedTarget, truePositives, falsePositives, auroc } = quality
-  const remarks = quality.remarks ?? [] // records of older versions have none
+  const { verdict, suspects, estimatedRate, estimatedTarget, truePositives, falsePositives, auroc, remarks } = quality
   const label = estimatedTarget === null ? 'of several labels' : `most labelled ${estimatedTarget}`
-  const none = noEvidence({ suspects, remarks }) ? [['', '', 'no evidence of poisoning']] : []
   return [
     ['suspects', String(suspects), `${percent(truePositives)} of the poison, ${percent(falsePositives)} of the rest`],
-    ...(suspects > 0 ? [['estimated rate', percent(estimatedRate), label]] : none),
+    ...(suspects > 0 && estimatedRate !== null ? [['estimated rate', percent(estimatedRate), label]] : []),
+    ['verdict', verdict, saidOf(verdict)],
     ['AUROC of suspicion', auroc === null ? '–' : auroc.toFixed(3), ''],
     ...remarks.map((remark) => ['', '', remark]),
   ]
+}
+
+/** What a verdict means, in a sentence. */
+export function saidOf(verdict: Verdict): string {
+  return sentences[verdict]
+}
+
+const sentences: Readonly<Record<Verdict, string>> = {
+  found: 'there is evidence that the flagged images are poisoned',
+  weak: 'the evidence is weak: the flagged images may be clean, and poisoned images may have been missed',
+  none: 'there is no evidence of poisoning',
+  'not-judged': 'the images are ranked, and whether any is poisoned was not judged',
 }
 
 /** CA, ASR and RA with what each is over. */

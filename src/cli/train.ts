@@ -2,11 +2,11 @@ import { Command } from 'commander'
 import { UserError } from '../errors.ts'
 import { createRun } from '../experiment/record.ts'
 import { runTraining, type TrainingResult, trainingDefaults, trainingSettings } from '../experiment/train.ts'
-import { type Findings, noEvidence } from '../training/suspicion.ts'
+import type { Findings } from '../training/suspicion.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { dryRun } from './dry-run.ts'
 import { inRun } from './session.ts'
-import { percent, table } from './tables.ts'
+import { percent, saidOf, table } from './tables.ts'
 
 const attacking = ['attack', 'rate', 'class-rate', 'target', 'labelling', 'clean-share', 'reference'] as const
 const without = ['data', 'dataset', ...attacking] as const // 'data' is an argument
@@ -46,16 +46,16 @@ export function describeTraining(result: TrainingResult): string {
   ]
   if (result.suspicion) {
     rows.push(['suspects', found(result.suspicion, result)])
-    rows.push(...(result.suspicion.remarks ?? []).map((remark) => ['', remark]))
+    rows.push(['verdict', `${result.suspicion.verdict}: ${saidOf(result.suspicion.verdict)}`])
+    rows.push(...result.suspicion.remarks.map((remark) => ['', remark]))
   }
   return table(rows)
 }
 
 function found(findings: Findings, { classes, files }: TrainingResult): string {
   const { suspects, estimatedRate, estimatedTarget } = findings
-  if (suspects === 0) {
-    return `none${noEvidence(findings) ? ', no evidence of poisoning' : ''}; images ranked in ${files.suspects}`
-  }
+  if (suspects === 0) return `none flagged; all images ranked in ${files.suspects}`
+  const rate = estimatedRate === null ? '' : ` (${percent(estimatedRate)})`
   const target = estimatedTarget === null ? 'of several labels' : `most labelled '${classes[estimatedTarget]}'`
-  return `${suspects} (${percent(estimatedRate)}), ${target}; marked 'yes' in ${files.suspects}`
+  return `${suspects}${rate}, ${target}; marked 'yes' in ${files.suspects}`
 }

@@ -2,7 +2,7 @@ import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
-import { type ImageSet, imageSet } from '../training/images.ts'
+import { type ImageSet, imageSet, subset } from '../training/images.ts'
 import { binaryBatch, imageSize, knownClasses, listedClasses, pickledBatch, pickledClasses } from './cifar10-batch.ts'
 import { defineDataset } from './dataset.ts'
 
@@ -33,8 +33,15 @@ export const cifar10 = defineDataset({
   learningRate: 0.1,
   options: z.object({
     limit: z.int().min(0).default(0).describe('train on the first so many images only, to try things out; 0: on all'),
+    heldOut: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe(
+        'train without the last so many training images and measure on them, not on the test images: to choose options by',
+      ),
   }),
-  async load({ limit }, { data, progress }) {
+  async load({ limit, heldOut }, { data, progress }) {
     if (data === undefined) {
       throw new UserError('usage', 'Cannot load CIFAR-10 from nowhere: give --data the folder with data_batch_1')
     }
@@ -44,7 +51,14 @@ export const cifar10 = defineDataset({
     const onFile = () => progress(++done, trainFiles.length + testFiles.length)
     const train = await readSet(place, trainFiles, { classes, limit, onFile })
     const test = await readSet(place, testFiles, { classes, limit: 0, onFile })
-    return { train, test, problems: [] }
+    if (heldOut === 0) return { train, test, problems: [] }
+    const count = train.labels.length
+    if (heldOut >= count) {
+      throw new UserError('usage', `Cannot hold out ${heldOut} of ${count} training images: give a smaller number`)
+    }
+    const places = Int32Array.from({ length: count }, (_, i) => i)
+    const kept = count - heldOut
+    return { train: subset(train, places.subarray(0, kept)), test: subset(train, places.subarray(kept)), problems: [] }
   },
 })
 

@@ -79,7 +79,7 @@ export const abl = defineDefense({
     }
     const { others: likelyClean } = isolate(score, 0.5) // the rest lose accuracy as labelled when unlearning succeeds
     const classifier = await unlearn(model, view, { ...options, only: isolated, likelyClean })
-    return { classifier, suspicion: { score, threshold } }
+    return { classifier, suspicion: { score, threshold, verdict: 'not-judged' } }
   },
 })
 

@@ -61,7 +61,10 @@ export const dBr = defineDefense({
       score.map((change) => -change),
       options.stable,
     )
-    return { classifier: await repair(model, view, { ...options, suspicious, clean }), suspicion: { score, threshold } }
+    return {
+      classifier: await repair(model, view, { ...options, suspicious, clean }),
+      suspicion: { score, threshold, verdict: 'not-judged' },
+    }
   },
 })
 

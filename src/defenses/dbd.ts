@@ -173,7 +173,10 @@ export const dbd = defineDefense({
         now.map((loss) => -loss),
       ) // low is suspicious, as in every trace
     }
-    return { classifier: model, suspicion: { score, threshold: split(score, options.labelled).threshold } }
+    return {
+      classifier: model,
+      suspicion: { score, threshold: split(score, options.labelled).threshold, verdict: 'not-judged' },
+    }
   },
 })
 

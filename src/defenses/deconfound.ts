@@ -74,7 +74,7 @@ export const deconfound = defineDefense({
     }
     const { ofLabel } = await compare(view, 'moved', { divisions, epochs })
     evidence.push({ differences: ofLabel, slack: { toFind: 2, toName: 2 } })
-    const { score, threshold, remarks } = weigh(evidence, { q, most: falseShare * images.count })
+    const { score, threshold, verdict, remarks } = weigh(evidence, { q, most: falseShare * images.count })
 
     const suspected = (i: number) => (score[i] as number) > threshold
     const distrusted = { labels: images.labels, suspected }
@@ -90,7 +90,7 @@ export const deconfound = defineDefense({
     const tolls = takeToll(distrusted, { classes: classes.length, falseDiscoveries: q })
     const loss = distrust(distrusted, tolls)
     const classifier = await trainPlainly(view, { name: 'model', loss, shown: shownIn(distrusted) })
-    return { classifier, suspicion: { score, threshold, remarks: [...remarks, ...reservations] } }
+    return { classifier, suspicion: { score, threshold, verdict, remarks: [...remarks, ...reservations] } }
   },
 })
 

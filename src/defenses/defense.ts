@@ -35,6 +35,36 @@ export interface DefenseEntry<Schema extends z.ZodObject = z.ZodObject> {
   /** named sets of options; the first is the default */
   readonly presets: Readonly<Record<string, Partial<z.input<Schema>>>>
   train(options: z.output<Schema>, view: DefenderView): Promise<Defended>
+  /** how settings are compared, for a defense that says which ones to search */
+  readonly tuning?: Tuning<z.output<Schema>>
+}
+
+/** Values of some options, by name. */
+export type Setting = Readonly<Record<string, number>>
+
+/** A search over settings of a defense, which may share work between them. */
+export interface Tuning<Options> {
+  /** the values to be tried, by option; all combinations */
+  readonly grid: Readonly<Record<string, readonly number[]>>
+  /** Trains a model for every setting that is wanted and hands it over; the model is freed afterwards. */
+  train(
+    options: Options,
+    view: DefenderView,
+    search: {
+      readonly settings: readonly Setting[]
+      /** whether a setting is yet to be tried */
+      wanted(setting: Setting): boolean
+      tried(candidate: Candidate): Promise<void>
+    },
+  ): Promise<void>
+}
+
+/** A model trained with a setting. */
+export interface Candidate {
+  readonly setting: Setting
+  readonly classifier: Classifier
+  /** how far the poison stands apart with this setting, in [0, 1], by a measure that needs no clean images */
+  readonly separation: number
 }
 
 export function defineDefense<Schema extends z.ZodObject>(entry: DefenseEntry<Schema>): DefenseEntry<Schema> {

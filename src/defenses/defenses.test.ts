@@ -270,7 +270,7 @@ describe.each(cases)('defense $name, preset $preset', ({ name, preset }) => {
       expect(description).toMatchObject({ model: 'wrn', classes: set.classes, shape: set.shape })
       const images = loader(set, device)
       const scores = (batch: number) =>
-        scoreEach(classifier, images, ({ logits }) => logits.softmax(1).select(1, 0), batch).then((all) =>
+        scoreEach(classifier, images, ({ logits }) => logits.softmax(1).select(1, 0), { batch }).then((all) =>
           Array.from(all),
         )
       const together = await scores(80)

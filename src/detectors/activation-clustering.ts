@@ -50,7 +50,7 @@ export const activationClustering = defineDetector({
         score[image] = (margins[k] as number) - (suspicious ? 0 : 2)
       })
     }
-    return { score, threshold: 0 }
+    return { score, threshold: 0, verdict: 'not-judged' }
   },
 })
 

@@ -40,7 +40,7 @@ export const spectralSignatures = defineDetector({
         score[image] = shares[k] as number
       })
     }
-    return { score, threshold: 1 - 1.5 * epsilon }
+    return { score, threshold: 1 - 1.5 * epsilon, verdict: 'not-judged' }
   },
 })
 

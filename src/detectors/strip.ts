@@ -50,9 +50,9 @@ export const strip = defineDetector({
     const seen = (which: Loader, stream: string) =>
       meanEntropies(which, clean ?? images, { ...options, ...view, random: random.fork(stream), onPasses })
     const score = (await seen(images, 'images')).map((entropy) => -entropy)
-    if (!clean) return { score, threshold: otsuThreshold(score) }
+    if (!clean) return { score, threshold: otsuThreshold(score), verdict: 'not-judged' }
     const trusted = (await seen(clean, 'clean')).map((entropy) => -entropy)
-    return { score, threshold: normalQuantile(trusted, 1 - options.falsePositives) }
+    return { score, threshold: normalQuantile(trusted, 1 - options.falsePositives), verdict: 'not-judged' }
   },
 })
 

@@ -124,7 +124,7 @@ describe('a mistake in a configuration', () => {
       { 'atack.opacity': 1 },
       "Cannot use 'atack.opacity' from the configuration: options belong to dataset, attack, defense, model",
     ],
-    [{ defense: 'cbd', preset: 'papers' }, "Cannot use preset 'papers' of defense 'cbd': it has paper, "],
+    [{ defense: 'cbd', preset: 'papers' }, "Cannot use preset 'papers' of defense 'cbd': there is no such preset; use paper, "],
   ])('is told with the nearest right name: %o', (given, message) => {
     expect(problem(given)).toContain(message)
   })

@@ -110,7 +110,7 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
   if (!Object.hasOwn(presets, preset)) {
     throw new UserError(
       'usage',
-      `Cannot use preset '${preset}' of defense '${plain.defense}': it has ${Object.keys(presets).join(', ')}`,
+      `Cannot use preset '${preset}' of defense '${plain.defense}': there is no such preset; use ${Object.keys(presets).join(', ')}`,
     )
   }
   for (const key of Object.keys(given)) {

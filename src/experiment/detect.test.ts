@@ -54,7 +54,7 @@ describe('a detector on a finished experiment', () => {
     const entry = detectors['spectral-signatures']
     const spied = vi.spyOn(entry, 'detect').mockImplementation(async (_, view) => {
       seen = view
-      return { score: new Float32Array(view.images.count), threshold: 0 }
+      return { score: new Float32Array(view.images.count), threshold: 0, verdict: 'not-judged' }
     })
     try {
       await detect(experiment.run, { detector: 'spectral-signatures' })

@@ -102,12 +102,13 @@ describe('evaluateSuspicion', () => {
       hash: '',
     }
     const labels = Int32Array.of(0, 0, 0, 0, 1, 2)
-    const suspicion = { score: Float32Array.of(9, 8, 1, 5, 2, 3), threshold: 4 }
+    const suspicion = { score: Float32Array.of(9, 8, 1, 5, 2, 3), threshold: 4, verdict: 'found' } as const
     expect(evaluateSuspicion(suspicion, truth, labels)).toEqual({
       auroc: 6 / 9,
       aurocRelabelled: 1,
       truePositives: 2 / 3,
       falsePositives: 1 / 3,
+      verdict: 'found',
       suspects: 3,
       estimatedRate: 3 / 6,
       estimatedTarget: 0,
@@ -122,16 +123,22 @@ describe('evaluateSuspicion', () => {
       originalLabels: Int32Array.of(0, 1),
       hash: '',
     }
-    const quality = evaluateSuspicion({ score: Float32Array.of(1, 2), threshold: 5 }, truth, Int32Array.of(0, 1))
+    const suspicion = { score: Float32Array.of(1, 2), threshold: 5, verdict: 'none' } as const
+    const quality = evaluateSuspicion(suspicion, truth, Int32Array.of(0, 1))
     expect(quality).toEqual({
       ...{ auroc: null, aurocRelabelled: null, truePositives: null, falsePositives: 0 },
-      ...{ suspects: 0, estimatedRate: 0, estimatedTarget: null, remarks: [] },
+      ...{ verdict: 'none', suspects: 0, estimatedRate: 0, estimatedTarget: null, remarks: [] },
     })
   })
 
   it('names no target where suspects carry several labels', () => {
-    const suspicion = { score: Float32Array.of(1, 1, 0), threshold: 0 }
+    const suspicion = { score: Float32Array.of(1, 1, 0), threshold: 0, verdict: 'found' } as const
     expect(findings(suspicion, Int32Array.of(0, 1, 1)).estimatedTarget).toBe(null)
+  })
+
+  it('estimates no rate where nothing was judged', () => {
+    const suspicion = { score: Float32Array.of(1, 1, 0), threshold: 0, verdict: 'not-judged' } as const
+    expect(findings(suspicion, Int32Array.of(0, 1, 1))).toMatchObject({ suspects: 2, estimatedRate: null })
   })
 })
 

@@ -42,11 +42,25 @@ export function readRecordFile(path: string): { config: Config; result: Experime
   try {
     const { config, result } = JSON.parse(readFileSync(path, 'utf8'))
     if (typeof result?.cleanAccuracy !== 'number') throw new Error('it holds no result')
-    return { config: resolveConfig(config, `'${path}'`), result }
+    return { config: resolveConfig(config, `'${path}'`), result: withVerdict(result) }
   } catch (error) {
     if (error instanceof UserError) throw error
     throw new UserError('data', `Cannot read the record '${path}': ${(error as Error).message}; restore or remove it`)
   }
+}
+
+/** Defenses that flagged a share of the images whatever they saw, when results had no verdict. */
+const ranking = ['abl', 'd-br', 'dbd', 'cbd']
+
+/** Results of older versions say in their remarks what the verdict is. */
+function withVerdict(result: ExperimentResult): ExperimentResult {
+  const { suspicion } = result
+  if (!suspicion || suspicion.verdict) return result
+  const { remarks = [], suspects } = suspicion as { remarks?: readonly string[]; suspects: number }
+  const says = (words: string) => remarks.some((remark) => remark.startsWith(words))
+  const judged = !ranking.includes(result.defense) && !says('Nothing could be judged')
+  const verdict = !judged ? 'not-judged' : suspects === 0 ? 'none' : says('The evidence is weak') ? 'weak' : 'found'
+  return { ...result, suspicion: { ...suspicion, remarks, verdict } }
 }
 
 function withoutPaths(config: Config): Record<string, unknown> {

@@ -11,6 +11,7 @@ import { arena } from '../tensor/scope.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
 import { type ImageSet, subset } from '../training/images.ts'
 import type { EpochMetrics } from '../training/stage.ts'
+import { watchForCollapse } from './collapse.ts'
 import type { Config } from './config.ts'
 import { craftAttack } from './craft.ts'
 import { defend } from './defend.ts'
@@ -58,6 +59,11 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
       ...{ onProgress: listener.progress, onEpoch },
     }
+    const watch = watchForCollapse(poisoned.set.labels, listener.say)
+    const watched = (metrics: EpochMetrics) => {
+      onEpoch(metrics)
+      watch(metrics)
+    }
     const figures = async (model: Classifier, seconds: number | null): Promise<PlainFigures> => {
       const { cleanAccuracy, attackSuccessRate, collapsed } = await evaluate(model, test, {
         ...{ attack, device: compute.device },
@@ -66,6 +72,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
     }
     const { classifier, suspicion, description, seconds } = await defend(config, poisoned.set, {
       ...around,
+      onEpoch: watched,
       clean,
       onTrace: (name, epoch, values) => folder.appendMetrics(compareWithTruth(name, epoch, values, poisoned.truth)),
       async onBackdoored(model, seconds) {

@@ -7,6 +7,7 @@ import { type ImageSet, subset } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
 import { findings } from '../training/suspicion.ts'
+import { watchForCollapse } from './collapse.ts'
 import type { Config } from './config.ts'
 import { defend } from './defend.ts'
 import { onFolder } from './detect-dataset.ts'
@@ -35,6 +36,7 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
     const environment = rememberEnvironment(folder, given, null, compute, listener.say)
     const { kept, heldOut } = holdOut(given, config, random.fork('holdout'))
 
+    const watch = watchForCollapse(kept.labels, listener.say)
     const { classifier, suspicion, description } = await defend(config, kept, {
       ...{ compute, random: random.fork('defense'), clean },
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
@@ -42,6 +44,7 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
       onEpoch(metrics) {
         folder.appendMetrics(metrics)
         listener.epoch(metrics)
+        watch(metrics)
       },
       onTrace: () => {},
       say: listener.say,

@@ -10,6 +10,14 @@ export function crossEntropyEach(logits: Tensor, labels: Tensor): Tensor {
   return crossEntropyLoss(logits, labels, 'none')
 }
 
+/**
+ * Local gradient ascent (Li et al. 2021), sign(ℓ − level)·ℓ, which keeps ℓ at the level: of each sample where ℓ is
+ * [batch], of a batch's mean where ℓ is a scalar.
+ */
+export function heldUp(losses: Tensor, level: number): Tensor {
+  return losses.mul(losses.detach().sub(level).sign())
+}
+
 /** Generalized cross entropy of each sample, (1 − p^q)/q with p the probability of the label (Zhang and Sabuncu 2018), [batch]. */
 export function generalizedCrossEntropyEach(logits: Tensor, labels: Tensor, q = 0.7): Tensor {
   const logProbability = crossEntropyEach(logits, labels).neg()

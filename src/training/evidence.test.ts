@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Evidence, weigh } from './evidence.ts'
 import { knockoffThreshold } from './knockoffs.ts'
-import { noEvidence } from './suspicion.ts'
 
 const evidence = (differences: number[], toFind = 1, toName = 1): Evidence => ({
   differences: Float32Array.from(differences),
@@ -60,25 +59,20 @@ describe('weighing evidence', () => {
   })
 
   it('says when it is weak', () => {
-    const remarks = (kind: Evidence) => weigh([kind], { q: 0.5 }).remarks
+    const verdict = (...kinds: Evidence[]) => weigh(kinds, { q: 0.5 }).verdict
     const leaning = evidence([8, 7, 6, 5, 4, -3.9, -3.8, -3.7, 0.1], 1.5, 1)
     const clear = evidence([8, 8, 8, 8, 8, -1, -1, -1, 0.1], 1.5, 1)
-    expect(remarks(leaning)).toEqual([expect.stringContaining('weak')])
-    expect(remarks(clear)).toEqual([])
-    expect(weigh([leaning, clear], { q: 0.5 }).remarks).toEqual([])
+    expect(verdict(leaning)).toBe('weak')
+    expect(verdict(clear)).toBe('found')
+    expect(verdict(leaning, clear)).toBe('found')
   })
 
   it('takes what most images share for no poison, and says so', () => {
     const shared = evidence([5, 5, 5, 5, 5, 5, 5, 0, 0, 0])
     expect(named(shared)).toEqual([])
-    const said = [expect.stringContaining('70 %'), expect.stringContaining('Nothing could be judged')]
-    const [all, some] = [[shared], [shared, evidence([1, -1])]].map((kinds) => weigh(kinds, { q: 0.5 }).remarks)
-    expect(all).toEqual(said)
-    expect(some).toEqual(said.slice(0, 1))
-    expect(noEvidence({ suspects: 0, remarks: all ?? [] })).toBe(false)
-    expect(noEvidence({ suspects: 0, remarks: some ?? [] })).toBe(true)
-    expect(noEvidence({ suspects: 1, remarks: [] })).toBe(false)
-    expect(noEvidence({ suspects: 0 })).toBe(true)
+    const remarks = [expect.stringContaining('70 %')]
+    expect(weigh([shared], { q: 0.5 })).toMatchObject({ verdict: 'not-judged', remarks })
+    expect(weigh([shared, evidence([1, -1])], { q: 0.5 })).toMatchObject({ verdict: 'none', remarks })
     expect(named(evidence([5, 5, 5, 5, 5, 5, 0, 0, 0, 0]))).toEqual([0, 1, 2, 3, 4, 5])
   })
 

@@ -1,6 +1,6 @@
 import { knockoffThreshold, type Tolerance } from './knockoffs.ts'
 import { thresholdsOfLabels } from './leaning.ts'
-import { notJudged, type Suspicion } from './suspicion.ts'
+import type { Suspicion } from './suspicion.ts'
 
 /** What speaks for each image being poisoned (or against it, below 0), where chance speaks for and against as often. */
 export interface Evidence {
@@ -49,20 +49,21 @@ export function weigh(evidence: readonly Evidence[], tolerance: Tolerance): Requ
       remarks.push(`What ${share} % of the images have in common was taken for how they were made, not for a trigger`)
     }
   }
-  if (evidence.length > 0 && remarks.length === evidence.length) remarks.push(notJudged)
+  const judged = evidence.length === 0 || remarks.length < evidence.length
   if (found.length === 0) found.push(...faint.flatMap(nameUnderLabels))
   const first = evidence[0]?.differences ?? new Float32Array()
-  if (found.length === 0) return { score: first, threshold: first.reduce((a, b) => Math.max(a, b), 0), remarks }
-  if (!found.some(({ strong }) => strong)) {
-    remarks.push('The evidence is weak: the images may only lean; if they are poisoned, some have probably been missed')
+  if (found.length === 0) {
+    const threshold = first.reduce((a, b) => Math.max(a, b), 0)
+    return { score: first, threshold, verdict: judged ? 'none' : 'not-judged', remarks }
   }
+  const verdict = found.some(({ strong }) => strong) ? 'found' : 'weak'
   const score = first.map((_, i) =>
     found.reduce(
       (most, { differences, threshold }) => Math.max(most, (differences[i] as number) / threshold),
       -Infinity,
     ),
   )
-  return { score, threshold: 1 - 2 ** -24, remarks } // the largest float32 below 1: named are those from 1 on
+  return { score, threshold: 1 - 2 ** -24, verdict, remarks } // the largest float32 below 1: named are those from 1 on
 }
 
 /** Undefined where there is no evidence of this kind. */

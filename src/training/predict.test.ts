@@ -39,7 +39,7 @@ describe('scoreEach', () => {
         ),
       )
       for (const batch of [1, 4, 21, 256]) {
-        const scores = await scoreEach(model, images, ({ logits }) => logits.select(1, 2), batch)
+        const scores = await scoreEach(model, images, ({ logits }) => logits.select(1, 2), { batch })
         expect(scores.length).toBe(count)
         for (const [i, score] of scores.entries()) expect(score).toBeCloseTo(expected[i] as number, 4)
       }
@@ -48,7 +48,7 @@ describe('scoreEach', () => {
 
   it('hands each batch its labels', () =>
     arena(async () => {
-      const scores = await scoreEach(build(), loader(set, device), (_, labels) => labels, 4)
+      const scores = await scoreEach(build(), loader(set, device), (_, labels) => labels, { batch: 4 })
       expect([...scores]).toEqual([...set.labels])
     }))
 

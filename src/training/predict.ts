@@ -1,31 +1,46 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Classifier, Output } from '../nn/classifier.ts'
+import type { Precision } from '../tensor/device.ts'
 import { scope } from '../tensor/scope.ts'
 import { noGrad, type Tensor } from '../tensor/tensor.ts'
 import { inOrder, type Loader } from './loader.ts'
 
-/**
- * One number per image: `score` sees the model's output on un-augmented images in evaluation mode and full precision,
- * with their labels, and returns [batch].
- */
+/** How images are shown to a model: so many at a time, and in which precision (scores that must not tie need fp32). */
+export interface Showing {
+  readonly batch?: number
+  readonly precision?: Precision
+}
+
+/** Shows a model all images in order, un-augmented, in evaluation mode, without gradients. */
+export async function forEachBatch(
+  model: Classifier,
+  images: Loader,
+  see: (output: Output, batch: { first: number; labels: Tensor }) => void,
+  { batch = 256, precision = 'fp32' }: Showing = {},
+): Promise<void> {
+  for (const indices of inOrder(images.count, batch)) {
+    const [first = 0] = indices
+    scope(() =>
+      noGrad(() => {
+        const output = model.forward(images.images(indices), 'eval', precision)
+        see(output, { first, labels: images.labelsOf(indices) })
+      }),
+    )
+    await setImmediate()
+  }
+}
+
+/** One number per image: `score` sees the model's output, as in `forEachBatch`, and the labels, and returns [batch]. */
 export async function scoreEach(
   model: Classifier,
   images: Loader,
   score: (output: Output, labels: Tensor) => Tensor,
-  batch = 256,
+  showing: Showing = {},
 ): Promise<Float32Array> {
   const scores = new Float32Array(images.count)
-  let at = 0
-  for (const indices of inOrder(images.count, batch)) {
-    scope(() =>
-      noGrad(() => {
-        const output = model.forward(images.images(indices), 'eval', 'fp32')
-        scores.set(score(output, images.labelsOf(indices)).to({ dtype: 'float32' }).data() as Float32Array, at)
-      }),
-    )
-    at += indices.length
-    await setImmediate()
-  }
+  const see = (output: Output, { first, labels }: { first: number; labels: Tensor }) =>
+    scores.set(score(output, labels).to({ dtype: 'float32' }).data() as Float32Array, first)
+  await forEachBatch(model, images, see, showing)
   return scores
 }
 

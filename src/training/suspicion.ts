@@ -1,42 +1,43 @@
+/**
+ * Whether images are poisoned: `found` or `weak` evidence that some are, `none`, or `not-judged` where a method only
+ * ranks the images, or could not tell.
+ */
+export const verdicts = ['found', 'weak', 'none', 'not-judged'] as const
+export type Verdict = (typeof verdicts)[number]
+
 /** How suspicious each training image is, by what a defense learned or a detector measured. */
 export interface Suspicion {
   /** one per training image; higher is more suspicious */
   readonly score: Float32Array
-  /** images scoring above it are named suspects */
+  /** images scoring above it are flagged */
   readonly threshold: number
+  readonly verdict: Verdict
   /** what to know before relying on it, a sentence each */
   readonly remarks?: readonly string[]
 }
 
 /** What a suspicion amounts to. */
 export interface Findings {
-  /** images named; see `noEvidence` for what 0 says */
+  readonly verdict: Verdict
+  /** images flagged */
   readonly suspects: number
-  /** share of the images that are named: an estimate of the poisoning rate */
-  readonly estimatedRate: number
+  /** share of the images that are flagged, where that is an estimate of the poisoning rate; null where nothing was judged */
+  readonly estimatedRate: number | null
   /** the label that most of the suspects carry: an estimate of the target; null where it has no more than half of them */
   readonly estimatedTarget: number | null
   /** what to know before relying on it, a sentence each */
   readonly remarks: readonly string[]
 }
 
-/** What a suspicion remarks that names none because it could not tell. */
-export const notJudged =
-  'Nothing could be judged: that no image is named says nothing about these data. The model learned from all of them; another --defense may tell'
-
-/** Whether that none is named means that there is no evidence of poisoning; findings of older versions have no remarks. */
-export function noEvidence({ suspects, remarks = [] }: { suspects: number; remarks?: readonly string[] }): boolean {
-  return suspects === 0 && !remarks.includes(notJudged)
-}
-
-export function findings({ score, threshold, remarks = [] }: Suspicion, labels: Int32Array): Findings {
+export function findings({ score, threshold, verdict, remarks = [] }: Suspicion, labels: Int32Array): Findings {
   const suspected = labels.filter((_, i) => (score[i] as number) > threshold)
   const counts = new Map<number, number>()
   for (const label of suspected) counts.set(label, (counts.get(label) ?? 0) + 1)
   const [target] = Array.from(counts).find(([, count]) => 2 * count > suspected.length) ?? [null]
   return {
+    verdict,
     suspects: suspected.length,
-    estimatedRate: suspected.length / Math.max(1, labels.length),
+    estimatedRate: verdict === 'not-judged' ? null : suspected.length / Math.max(1, labels.length),
     estimatedTarget: target,
     remarks,
   }
