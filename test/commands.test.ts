@@ -129,18 +129,27 @@ describe('table', () => {
   const records = (name: string) => fileURLToPath(new URL(`../results/${name}`, import.meta.url))
 
   it('shows recorded experiments, attacks by defenses, in Markdown', async () => {
-    const { code, out } = await command('table', records('cifar10-cbd'))
+    const { code, out } = await command('table', records('cifar10-defenses'))
     expect(code).toBe(0)
-    expect(out).toMatch(/^cifar10, wrn, rate 0\.1, epochs 15, seed 1\n\n\| attack +\| none /)
-    expect(out).toMatch(/\| badnets +\| 100\.00 \/ 84\.71 +\| 23\.01 \/ 10\.47 \(collapsed\) /)
-    const { cells } = await json('table', records('cifar10-cbd'))
-    expect(cells).toContainEqual(expect.objectContaining({ defense: 'cbd paper', collapsed: 1, seeds: [1] }))
+    expect(out).toMatch(/^cifar10, wrn, clean-share 0\.05, epochs 15, seed 1\n\n\| attack +\| none /)
+    expect(out).toMatch(/\| badnets, rate 0\.1 +\| 100\.00 \/ 84\.28 +\| 1\.51 \/ 74\.41 /)
+    const { cells } = await json('table', records('cifar10-defenses'))
+    expect(cells).toContainEqual(expect.objectContaining({ defense: 'abl quick', collapsed: 0, seeds: [1] }))
+  })
+
+  it('shows published figures beside those of a folder that names some, and what is missing', async () => {
+    const { code, out } = await command('table', records('paper-table1'))
+    expect(code).toBe(0)
+    expect(out).toMatch(/^cifar10, wrn, epochs 100.*in brackets \[ASR \/ CA\] of Zhang et al\./)
+    expect(out).toMatch(/\| badnets, rate 0\.1 .*\[1\.06 \/ 87\.46\]/)
+    const { cells, missing } = await json('table', records('paper-table1'))
+    expect(cells.length + missing.length).toBe(23)
   })
 
   it('shows how well the poison was named', async () => {
-    const { out } = await command('table', records('cifar10-cbd'), '--suspicion')
-    expect(out).toContain('1.000, 98.64 / 0.65')
-    expect(out).not.toContain('none')
+    const { out } = await command('table', records('deconfound'), '--suspicion')
+    expect(out).toContain('1.000 ± 0.000, 100.00 ± 0.00 / 0.38 ± 0.40')
+    expect(out).not.toMatch(/\| none .*\| deconfound/)
   })
 })
 

@@ -11,6 +11,7 @@ import { runCommand } from './run.ts'
 import { sweepCommand } from './sweep.ts'
 import { tableCommand } from './table.ts'
 import { trainCommand } from './train.ts'
+import { tuneCommand } from './tune.ts'
 
 /** All commands, in the order help shows them. */
 export const commands = [
@@ -25,6 +26,7 @@ export const commands = [
   resumeCommand,
   sweepCommand,
   tableCommand,
+  tuneCommand,
   listCommand,
   doctorCommand,
 ]

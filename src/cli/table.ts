@@ -1,6 +1,7 @@
 import { Command } from 'commander'
+import type { PublishedFigure } from '../experiment/published.ts'
 import type { Estimate } from '../experiment/statistics.ts'
-import { type Figures, type Summary, summarize, type Worst } from '../experiment/summary.ts'
+import { type Cell, type Figures, type Missing, type Summary, summarize, type Worst } from '../experiment/summary.ts'
 import { markdownTable } from './tables.ts'
 
 export const tableCommand = new Command('table')
@@ -8,57 +9,78 @@ export const tableCommand = new Command('table')
   .description(
     'What recorded experiments say: attacks by defenses, ASR (excess over training on clean data) / CA (difference from it) in percent',
   )
-  .option('--suspicion', 'how well the poison was named: AUROC, true / false positives in percent')
+  .option('--suspicion', 'how well the poison was flagged: AUROC, true / false positives in percent')
   .option('--json', 'print one JSON object on standard output')
   .action((records: string, { json, suspicion }: { json?: boolean; suspicion?: boolean }) => {
     const summary = summarize(records)
     if (json) process.stdout.write(`${JSON.stringify(summary)}\n`)
-    else process.stdout.write(`${suspicion ? describe(summary, named) : describe(summary, obeyed, worst)}\n`)
+    else if (suspicion) process.stdout.write(`${describe(summary, flagged)}\n`)
+    else process.stdout.write(`${describe(summary, obeyed, { showWorst: worst, showMissing: unmeasured })}\n`)
   })
 
 /** Rows of experiments by columns of defenses, in Markdown; above it what all have in common. */
 function describe(
-  { shared, cells, overall, worst }: Summary,
+  { shared, cells, overall, worst, source, missing }: Summary,
   show: (figures: Figures) => string,
-  showWorst: (worst: Worst) => string = () => '',
+  { showWorst, showMissing }: { showWorst?: (worst: Worst) => string; showMissing?: (missing: Missing) => string } = {},
 ): string {
-  const experiments = [...new Set(cells.map(({ experiment }) => experiment))]
-  const columns = [...new Set(['none', ...cells.map(({ defense }) => defense)])]
-  const defenses = columns.filter((defense) => cells.some((cell) => cell.defense === defense && show(cell) !== ''))
-  if (!cells.some((cell) => show(cell) !== '')) return 'No defense here said which images it suspects'
+  const absent = showMissing ? missing : []
+  const experiments = [...new Set([...cells, ...absent].map(({ experiment }) => experiment))]
+  const columns = [...new Set(['none', ...[...cells, ...absent].map(({ defense }) => defense)])]
+  const isShown = (cell: Cell) => show(cell) !== ''
+  const defenses = columns.filter((defense) =>
+    [...cells.filter(isShown), ...absent].some((cell) => cell.defense === defense),
+  )
+  if (defenses.length === 0) return 'No defense here said which images it suspects'
   const inColumns = <T extends { readonly defense: string }>(figures: readonly T[], show: (figures: T) => string) =>
     defenses.map((defense) => {
       const own = figures.find((each) => each.defense === defense)
       return own ? show(own) : ''
     })
-  const rows = experiments.map((experiment) => [
-    experiment,
-    ...inColumns(
-      cells.filter((cell) => cell.experiment === experiment),
-      show,
-    ),
-  ])
+  const rows = experiments.map((experiment) => {
+    const own = <T extends { readonly experiment: string }>(all: readonly T[]) =>
+      all.filter((each) => each.experiment === experiment)
+    const shown = inColumns(own(cells), show)
+    const unmeasured = showMissing ? inColumns(own(absent), showMissing) : []
+    return [experiment, ...shown.map((text, i) => text || (unmeasured[i] ?? ''))]
+  })
   const means = inColumns(overall, show)
   if (means.some((each) => each !== '')) rows.push(['mean over attacks', ...means])
-  const worsts = inColumns(worst, showWorst)
+  const worsts = showWorst ? inColumns(worst, showWorst) : []
   if (rows.length > 1 && worsts.some((each) => each !== '')) rows.push(['worst run', ...worsts])
   const common = Object.entries(shared).map(([name, value]) =>
     name === 'dataset' || name === 'model' ? value : `${name} ${value}`,
   )
   const seeds = [...new Set(cells.flatMap((cell) => cell.seeds))].sort((a, b) => a - b)
   const several = seeds.length > 1
-  const interval = several ? '; ± is half of a 95 % interval over runs' : ''
-  const line = `${[...common, `seed${several ? 's' : ''} ${seeds.join(', ')}`].join(', ')}${interval}`
+  const notes = [
+    ...(several ? ['± is half of a 95 % interval over runs'] : []),
+    ...(source ? [`in brackets [ASR / CA] of ${source}`] : []),
+    ...(absent.length > 0 ? [`${absent.length} cells are missing`] : []),
+  ]
+  const circumstances = [...common, ...(seeds.length > 0 ? [`seed${several ? 's' : ''} ${seeds.join(', ')}`] : [])]
+  const line = [circumstances.join(', '), ...notes].join('; ')
   return `${line}\n\n${markdownTable([['attack', ...defenses], ...rows])}`
 }
 
-function obeyed(figures: Figures): string {
+function obeyed(figures: Figures & Partial<Pick<Cell, 'published'>>): string {
   const { attackSuccessRate, excessSuccessRate, cleanAccuracy, accuracyDifference, collapsed } = figures
   const { runs } = cleanAccuracy
   const collapse = runs > 1 ? ` (${collapsed} of ${runs} collapsed)` : ' (collapsed)'
   const excess = excessSuccessRate ? ` (excess ${percents(excessSuccessRate)})` : ''
   const difference = accuracyDifference ? ` (${percents(accuracyDifference)})` : ''
-  return `${percents(attackSuccessRate)}${excess} / ${percents(cleanAccuracy)}${difference}${collapsed > 0 ? collapse : ''}`
+  const own = `${percents(attackSuccessRate)}${excess} / ${percents(cleanAccuracy)}${difference}`
+  return `${own}${collapsed > 0 ? collapse : ''}${beside(figures)}`
+}
+
+const unmeasured = (missing: Missing) => `missing${beside(missing)}`
+
+/** What was published of a cell. */
+function beside({ published }: { readonly published?: PublishedFigure }): string {
+  if (!published) return ''
+  const { attackSuccessRate, cleanAccuracy } = published
+  const rate = attackSuccessRate === null ? '–' : (100 * attackSuccessRate).toFixed(2)
+  return ` [${rate} / ${(100 * cleanAccuracy).toFixed(2)}]`
 }
 
 function worst({ excessSuccessRate, accuracyDifference }: Worst): string {
@@ -67,7 +89,7 @@ function worst({ excessSuccessRate, accuracyDifference }: Worst): string {
   return `excess ${excess} / ${(100 * accuracyDifference).toFixed(2)}`
 }
 
-function named({ auroc, truePositives, falsePositives }: Figures): string {
+function flagged({ auroc, truePositives, falsePositives }: Figures): string {
   if (!falsePositives) return ''
   return `${written(auroc, 1, 3)}, ${percents(truePositives)} / ${percents(falsePositives)}`
 }

@@ -15,6 +15,8 @@ export interface DefenderView extends Workshop {
    * `another` names one of other weights and another order of batches.
    */
   backdoored(another?: string): Promise<Classifier>
+  /** a sentence worth a line, for whoever watches the run */
+  say(line: string): void
   /** one number per training image at the end of an epoch, for whoever can compare it with the truth */
   trace(name: string, epoch: number, values: Float32Array): void
 }

@@ -49,7 +49,7 @@ const quick: Partial<Record<DefenseName, Record<string, unknown>>> = {
 /** Everything a defense may see, and nothing else. The types make sure that both lists are complete. */
 const allowed: Record<keyof DefenderView, true> = {
   ...{ images: true, classes: true, recipe: true, compute: true, random: true, model: true, stage: true, trace: true },
-  ...{ clean: true, backdoored: true },
+  ...{ clean: true, backdoored: true, say: true },
 }
 const allowedRecipe: Record<keyof Recipe, true> = {
   ...{ epochs: true, batch: true, rate: true, schedule: true, momentum: true, weightDecay: true, nesterov: true },

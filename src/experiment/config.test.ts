@@ -124,7 +124,10 @@ describe('a mistake in a configuration', () => {
       { 'atack.opacity': 1 },
       "Cannot use 'atack.opacity' from the configuration: options belong to dataset, attack, defense, model",
     ],
-    [{ defense: 'cbd', preset: 'papers' }, "Cannot use preset 'papers' of defense 'cbd': there is no such preset; use paper, "],
+    [
+      { defense: 'cbd', preset: 'papers' },
+      "Cannot use preset 'papers' of defense 'cbd': there is no such preset; use paper, ",
+    ],
   ])('is told with the nearest right name: %o', (given, message) => {
     expect(problem(given)).toContain(message)
   })

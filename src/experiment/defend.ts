@@ -26,6 +26,25 @@ export async function defend(
   around: DefenseSurroundings,
 ): Promise<Defended & { description: ModelDescription; seconds: number }> {
   const began = performance.now()
+  const { view, describe, secondsAside, close } = openView(config, images, around)
+  const train = defenses[config.defense].train as (options: unknown, view: DefenderView) => Promise<Defended>
+  const defended = await train(config.options.defense, view)
+  const seconds = (performance.now() - began) / 1000 - secondsAside()
+  close()
+  return { ...defended, description: describe(defended.classifier), seconds }
+}
+
+/** What a defense sees of untrusted images, what is known of the networks made there, and how to leave it. */
+export interface OpenView {
+  readonly view: DefenderView
+  describe(model: Classifier): ModelDescription
+  /** spent on training the model that a defense repairs */
+  secondsAside(): number
+  close(): void
+}
+
+/** Makes ready for a defense to train on untrusted images. */
+export function openView(config: Config, images: ImageSet, around: DefenseSurroundings): OpenView {
   let aside = 0
   const { describe, close, ...workshop } = openWorkshop(config, images, around)
   const entry = defenses[config.defense]
@@ -43,6 +62,7 @@ export async function defend(
     ...workshop,
     clean: trusted,
     trace: around.onTrace,
+    say: around.say,
     async backdoored(another) {
       const asked = performance.now()
       const model = workshop.model('model')
@@ -52,10 +72,13 @@ export async function defend(
       return model
     },
   }
-  const train = entry.train as (options: unknown, view: DefenderView) => Promise<Defended>
-  const defended = await train(config.options.defense, view)
-  const seconds = (performance.now() - began - aside) / 1000
-  trusted?.close()
-  close()
-  return { ...defended, description: describe(defended.classifier), seconds }
+  return {
+    view,
+    describe,
+    secondsAside: () => aside / 1000,
+    close() {
+      trusted?.close()
+      close()
+    },
+  }
 }

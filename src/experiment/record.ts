@@ -8,13 +8,13 @@ import { type Config, firstDifference, flattenConfig, parseConfigFile, resolveCo
 
 // A run's directory:
 //   config.yaml         everything that determines the run; it alone repeats it
-//   kind                `experiment` (truth known) or `training` (a person's own folder)
+//   kind                `experiment` (truth known), `training` (a person's own folder) or `tuning` (a search over settings)
 //   environment.json    machine, versions, data hash
 //   metrics.jsonl       a line per finished epoch
 //   checkpoints/        one file per stage, and the one before
 //   result.json         at the end; model.safetensors, truth.json, suspects.csv, preview.png beside it
 
-const kinds = ['experiment', 'training'] as const
+const kinds = ['experiment', 'training', 'tuning'] as const
 export type RunKind = (typeof kinds)[number]
 
 /** A run's directory, locked for one writer until `close`. */
@@ -48,11 +48,11 @@ export function createRun(parent: string, kind: RunKind, config: Config): RunFol
   return folder
 }
 
-/** Opens the directory of this very experiment, begun before or not; where another process has it, a UserError. */
-export function claimRun(path: string, config: Config): RunFolder {
+/** Opens the directory of this very experiment or search, begun before or not; where another process has it, a UserError. */
+export function claimRun(path: string, config: Config, kind: RunKind = 'experiment'): RunFolder {
   mkdirSync(path, { recursive: true })
   const settled = withAbsoluteData(config)
-  const folder = open(path, 'experiment', settled, true)
+  const folder = open(path, kind, settled, true)
   try {
     if (!existsSync(folder.file('config.yaml'))) {
       describeRun(folder)

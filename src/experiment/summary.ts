@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { UserError } from '../errors.ts'
 import { labelsOf } from './attack-options.ts'
 import type { Config } from './config.ts'
+import { type PublishedFigure, readPublished } from './published.ts'
 import { changedAttackOptions, changedDefenseOptions, otherChanges, readRecordFile } from './results.ts'
 import type { ExperimentResult, PlainFigures } from './run.ts'
 import { type Estimate, estimate, mean } from './statistics.ts'
@@ -32,6 +33,15 @@ export interface Figures {
 export interface Cell extends Figures {
   /** what was done: attack, its changed options, and every other setting in which the folder's records differ */
   readonly experiment: string
+  /** what was published of it, where the folder says so */
+  readonly published?: PublishedFigure
+}
+
+/** A cell that the folder is to hold, and does not. */
+export interface Missing {
+  readonly experiment: string
+  readonly defense: string
+  readonly published?: PublishedFigure
 }
 
 export interface Worst {
@@ -44,6 +54,9 @@ export interface Worst {
 export interface Summary {
   readonly shared: Readonly<Record<string, unknown>>
   readonly cells: readonly Cell[]
+  /** where the published figures are from, where the folder has some */
+  readonly source?: string
+  readonly missing: readonly Missing[]
   /** of each defense, the run that loses the most accuracy and the one that obeys the most, beside training on clean data */
   readonly worst: readonly Worst[]
   /** means over all attacks, where there are several, for each defense that was run against all of them with one seed; intervals over seeds */
@@ -52,8 +65,10 @@ export interface Summary {
 
 /** Reads and summarizes a folder of records. */
 export function summarize(folder: string): Summary {
-  const records = readRecords(folder)
-  const settings = records.map(({ config }) => conditions(config))
+  const published = readPublished(folder)
+  const records = readRecords(folder, { mayBeEmpty: published !== undefined })
+  const planned = published?.planned ?? []
+  const settings = [...records.map(({ config }) => config), ...planned].map(conditions)
   const names = [...new Set(settings.flatMap((each) => Object.keys(each)))]
   const differs = (name: string) => settings.some((each) => each[name] !== settings[0]?.[name])
   const different = names.filter(differs)
@@ -64,11 +79,16 @@ export function summarize(folder: string): Summary {
     cells.set(key, cell)
     if (cell.runs.every(({ seed }) => seed !== run.seed)) cell.runs.push(run)
   }
-  const experiments = records.map(({ config }, i) => {
-    const own = settings[i] as Record<string, unknown>
+  const experimentOf = (config: Config) => {
+    const own = conditions(config)
     const said = different.filter((name) => own[name] !== undefined).map((name) => `${name} ${own[name]}`)
     return [[config.attack, ...changedAttackOptions(config)].join(' '), ...said].join(', ')
-  })
+  }
+  const experiments = records.map(({ config }) => experimentOf(config))
+  const publishedOf = ({ attack }: Config, defense: string) => {
+    const figure = published?.of(attack, defense)
+    return figure && { published: figure }
+  }
   for (const [i, { config, result }] of records.entries()) {
     const accuracyDifference = differenceOf(result, result.reference)
     add(experiments[i] as string, defenseOf(config), {
@@ -83,9 +103,23 @@ export function summarize(folder: string): Summary {
     Object.entries(settings[0] ?? {}).filter(([name, value]) => value !== undefined && !differs(name)),
   )
   const all = [...cells.values()]
+  const compared = new Map(
+    planned.map((config) => {
+      const which = { experiment: experimentOf(config), defense: defenseOf(config) }
+      return [`${which.experiment}|${which.defense}`, { ...which, ...publishedOf(config, which.defense) }]
+    }),
+  )
   return {
-    ...{ shared, overall: overAttacks(all), worst: worstOf(all) },
-    cells: all.map(({ runs, ...which }) => ({ ...which, ...figures(runs) })),
+    shared,
+    overall: overAttacks(all),
+    worst: worstOf(all),
+    cells: all.map(({ runs, ...which }) => ({
+      ...which,
+      ...figures(runs),
+      ...compared.get(`${which.experiment}|${which.defense}`),
+    })),
+    ...(published && { source: published.source }),
+    missing: [...compared].filter(([key]) => !cells.has(key)).map(([, which]) => which),
   }
 }
 
@@ -194,7 +228,10 @@ function defenseOf(config: Config): string {
   return [defense, ...(preset === 'default' ? [] : [preset]), ...changedDefenseOptions(config)].join(' ')
 }
 
-function readRecords(folder: string): { config: Config; result: ExperimentResult }[] {
+function readRecords(
+  folder: string,
+  { mayBeEmpty }: { mayBeEmpty: boolean },
+): { config: Config; result: ExperimentResult }[] {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UserError(
       'usage',
@@ -202,7 +239,7 @@ function readRecords(folder: string): { config: Config; result: ExperimentResult
     )
   }
   const files = readdirSync(folder).filter((file) => file.endsWith('.json'))
-  if (files.length === 0) {
+  if (files.length === 0 && !mayBeEmpty) {
     throw new UserError('usage', `Cannot make a table of '${folder}': it holds no records; 'run --record' writes some`)
   }
   return files.sort().map((file) => readRecordFile(join(folder, file)))

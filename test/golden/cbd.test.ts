@@ -169,6 +169,7 @@ describe.each(presets)('three steps of CBD, preset %s, give PyTorch’s', (prese
         },
         stage,
         trace() {},
+        say() {},
         clean: null,
         backdoored: () => Promise.reject(new Error('not asked for')),
       }

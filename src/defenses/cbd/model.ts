@@ -1,9 +1,9 @@
 import type { Classifier } from '../../nn/classifier.ts'
-import { accuracy, crossEntropyEach } from '../../nn/losses.ts'
+import { accuracy, crossEntropyEach, oneHot } from '../../nn/losses.ts'
 import { stateOf } from '../../nn/module.ts'
 import { sgd } from '../../nn/sgd.ts'
 import { scope } from '../../tensor/scope.ts'
-import { noGrad } from '../../tensor/tensor.ts'
+import { gradients, noGrad, type Tensor } from '../../tensor/tensor.ts'
 import { perSample } from '../../training/per-sample.ts'
 import type { Recipe } from '../../training/workshop.ts'
 import type { DefenderView } from '../defense.ts'
@@ -32,6 +32,7 @@ export async function trainModel(
   const independence = adversarial > 0 ? makeIndependence(view, recipe, { ...options, model, judge }) : null
   const given = perSample(view.images.count)
   const state = { model: stateOf(model), optimizer, given, ...independence?.state }
+  const strength = watchStrength(view)
   let begun = -1
   for await (const batch of view.stage(name, { ...recipe, state })) {
     const { images, labels, indices, epoch, step, steps, last, report } = batch
@@ -43,20 +44,77 @@ export async function trainModel(
       const losses = crossEntropyEach(logits, labels)
       const weights = deconfoundingWeights(confounded.losses, losses.detach(), options) // Eq. 6
       given.set(indices, weights)
-      const weighted = (options.weights === 'mean-one' ? weights.div(weights.mean()) : weights).mul(losses).mean() // L_wce
-      const terms = [weighted]
-      if (independence) terms.push(independence.term(embedding, confounded.embedding, { step }).mul(adversarial)) // Eq. 7
-      if (bottleneck > 0) terms.push(embedding.square().sum([1]).mean().mul(bottleneck)) // ‖z‖²
-      const loss = terms.reduce((sum, term) => sum.add(term)) // Eq. 8
+      const shares = (options.weights === 'mean-one' ? weights.div(weights.mean()) : weights).div(indices.length)
+      let loss = shares.mul(losses).sum() // L_wce
+      const figures: Record<string, number> = { weight: weights.mean().item() }
+      if (independence) {
+        const { value, pull } = heldApart(independence, embedding, { r: confounded.embedding, step }) // Eq. 7
+        loss = loss.add(value.mul(adversarial))
+        const push = gradientOfLoss(model, { logits, labels, shares })
+        figures.adversarial = (adversarial * pull.norm().item()) / push.norm().item()
+        strength.add(figures.adversarial)
+      }
+      if (bottleneck > 0) loss = loss.add(embedding.square().sum([1]).mean().mul(bottleneck)) // ‖z‖², Eq. 8
       report({
         loss: optimizer.step(loss, recipe.schedule(step, steps)),
         accuracy: accuracy(logits, labels),
-        weight: weights.mean().item(),
+        ...figures,
       })
     })
-    if (last) view.trace('weight', epoch, given.read())
+    if (!last) continue
+    view.trace('weight', epoch, given.read())
+    strength.endEpoch()
   }
   return model
+}
+
+/** L_adv as a function of the model's embedding z, and its gradient ∂L_adv/∂z, [batch, width]. */
+function heldApart(
+  independence: Independence,
+  z: Tensor,
+  { r, step }: { r: Tensor; step: number },
+): { value: Tensor; pull: Tensor } {
+  const leaf = z.detach().requiresGrad_()
+  const term = independence.term(leaf, r, { step })
+  const [pull] = gradients(term, [leaf]) as [Tensor]
+  const along = z.mul(pull).sum()
+  return { value: along.add(term.sub(along).detach()), pull } // the value of L_adv, the gradient pull
+}
+
+/** ∂L_wce/∂z, [batch, width]: through the last linear layer W, w·(p − y)·W. */
+function gradientOfLoss(
+  { head }: Classifier,
+  { logits, labels, shares }: { logits: Tensor; labels: Tensor; shares: Tensor },
+): Tensor {
+  return noGrad(() =>
+    logits
+      .softmax(1)
+      .sub(oneHot(labels, logits.size(1)))
+      .mul(shares.unsqueeze(1))
+      .matmul(head),
+  )
+}
+
+/** More than this share of ‖∂L_wce/∂z‖ in λ·‖∂L_adv/∂z‖, and the model hardly learns. */
+const mostStrength = 0.3
+
+/** Warns once where L_adv pulls at the embedding too hard for the model to learn. */
+function watchStrength({ say }: DefenderView) {
+  let [sum, count, told] = [0, 0, false]
+  return {
+    add(ratio: number) {
+      sum += ratio
+      count++
+    },
+    endEpoch() {
+      if (!told && sum / count > mostStrength) {
+        const facts = `its gradient is ${(sum / count).toFixed(2)} of that of the weighted cross entropy`
+        say(`L_adv may keep the model from learning: ${facts}; try a lower --defense.adversarial`)
+        told = true
+      }
+      sum = count = 0
+    },
+  }
 }
 
 function makeIndependence(

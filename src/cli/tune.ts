@@ -1,0 +1,66 @@
+import { Command, Option } from 'commander'
+import { stringify } from 'yaml'
+import { UserError } from '../errors.ts'
+import { describeOptions, parseFlag } from '../experiment/config.ts'
+import { type Criterion, criteria, searchSettings, type TuneResult, tune, withSetting } from '../experiment/tune.ts'
+import { writeAtomically } from '../files.ts'
+import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
+import { listenForSignals, withListener } from './session.ts'
+import { percent, table } from './tables.ts'
+
+const own = describeOptions(searchSettings)
+const defaults = { defense: 'cbd' } as const
+
+export const tuneCommand = withSettings(new Command('tune'), { without: ['holdout', 'clean', 'reference'], defaults })
+  .description("Compare a defense's settings by cross-validation on the training images, without clean ones")
+  .addOption(
+    new Option('--by <criterion>', 'what the applied setting is best by').choices(criteria).default('separation'),
+  )
+  .option('--apply <file>', 'write the configuration with the best setting there, for run --config')
+  .addHelpText(
+    'after',
+    '\nGiven again, a search that was broken off goes on.\n\nExample:\n  deconfound tune --dataset cifar10 --data data/cifar-10-batches-py --attack badnets --epochs 10 --apply best.yaml',
+  )
+for (const { name, default: standard, description } of own) {
+  tuneCommand.option(`--${name} <number>`, `${description} (default: ${standard})`)
+}
+tuneCommand.action(async (flags: Record<string, string | undefined>, command: Command) => {
+  const config = readConfiguration(command, command.args, (given) => ({ ...defaults, ...given }))
+  if (printedConfiguration(command, config)) return
+  const given = own.flatMap(({ name }) => (flags[name] === undefined ? [] : [[name, parseFlag(flags[name])] as const]))
+  listenForSignals()
+  const search = Object.fromEntries(given)
+  const { runs = 'runs', by, apply } = flags as { runs?: string; by: Criterion; apply: string | undefined }
+  const result = await withListener((listener) => tune(config, search, { runs, listener }))
+  if (apply) applyTo(apply, withSetting(config, result.best[by]))
+  process.stdout.write(command.opts().json ? `${JSON.stringify(result)}\n` : `${describe(result, { by, apply })}\n`)
+})
+
+function applyTo(file: string, settings: Record<string, unknown>): void {
+  try {
+    writeAtomically(file, stringify(settings))
+  } catch (error) {
+    throw new UserError('usage', `Cannot write the configuration '${file}': ${(error as Error).message}`)
+  }
+}
+
+function describe(
+  { settings, best, run, images }: TuneResult,
+  { by, apply }: { by: Criterion; apply: string | undefined },
+): string {
+  const names = Object.keys(settings[0]?.setting ?? {})
+  const rows = settings.map(({ setting, accuracy, separation }) => {
+    const chosen = criteria.filter((criterion) => sameValues(best[criterion], setting))
+    const mark = chosen.length > 0 ? `best by ${chosen.join(' and ')}` : ''
+    return [...names.map((name) => String(setting[name])), percent(accuracy), separation.toFixed(4), mark]
+  })
+  const heads = [...names, 'held-out accuracy', 'separation', '']
+  const applied = apply ? `\nbest by ${by} written: deconfound run --config ${apply}` : ''
+  return `${table([heads, ...rows])}
+
+held-out accuracy: by the labels as given, poisoned ones included: a model that obeys scores higher
+separation: how far the losses of the confounder fall into two groups; no label is trusted
+${images} images, search in ${run}${applied}`
+}
+
+const sameValues = (one: object, other: object) => JSON.stringify(one) === JSON.stringify(other)
