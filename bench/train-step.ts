@@ -1,6 +1,6 @@
-// One training step of WRN-16-1, ours against plain PyTorch eager in NCHW and fp32, in turn on the same machine; and a
-// CBD step against a plain one, each as the product runs it. `--json` prints one line. Where there is no python3 with
-// torch (Debian: python3-torch), `ratio` is null.
+// One training step of WRN-16-1: ours against PyTorch eager in three forms (plain: NCHW, fp32; channels last; tuned: channels
+// last and bf16 autocast), in turn on the same machine; and a CBD step against a plain one, each as the product runs it.
+// `--json` prints one line. Where there is no python3 with torch (Debian: python3-torch), the ratios are null.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -45,31 +45,38 @@ const batches = 10
 
 const ours = makeOurStep()
 const python = startPython()
-const times = { ours: [] as number[], pytorch: [] as number[] }
+const forms = ['plain', 'channels-last', 'tuned'] as const
+type Form = (typeof forms)[number]
+const times: Record<'ours' | Form, number[]> = { ours: [], plain: [], 'channels-last': [], tuned: [] }
 for (let round = 0; round <= Number(flags.rounds); round++) {
   const mine = Array.from({ length: stepsPerRound }, ours)
-  const theirs = python ? await python.steps(stepsPerRound) : []
-  if (round === 0) continue // warm-up
-  times.ours.push(median(mine) as number)
-  if (python) times.pytorch.push(median(theirs) as number)
+  if (round > 0) times.ours.push(median(mine) as number) // the first round warms up
+  for (const form of python ? forms : []) {
+    const theirs = (await python?.steps(form, stepsPerRound)) ?? []
+    if (round > 0) times[form].push(median(theirs) as number)
+  }
 }
 python?.process.kill()
 
-const plain = []
-const cbd = []
+const plain: number[] = []
+const cbd: number[] = []
 for (let round = 0; round < 3; round++) {
   plain.push(await secondsPerStep({ defense: 'none', epochs: 2 }))
   cbd.push(await secondsPerStep({ defense: 'cbd', epochs: 2, 'defense.confounder-epochs': 1 }))
 }
 
 const oursMs = median(times.ours) as number
-const pytorchMs = median(times.pytorch)
+const ratioTo = (form: Form) => median(times[form].map((theirs, round) => theirs / (times.ours[round] as number)))
 const { processor, libtorch, bf16 } = describeMachine()
 const result = {
-  ratio: median(times.pytorch.map((theirs, round) => theirs / (times.ours[round] as number))),
+  ratio: ratioTo('plain'),
+  ratioChannelsLast: ratioTo('channels-last'),
+  ratioTuned: ratioTo('tuned'),
   cbdOverPlain: (median(cbd) as number) / (median(plain) as number),
   oursMs,
-  pytorchMs,
+  plainMs: median(times.plain),
+  channelsLastMs: median(times['channels-last']),
+  tunedMs: median(times.tuned),
   imagesPerSecond: (1000 * batch) / oursMs,
   plainStepMs: 1000 * (median(plain) as number),
   cbdStepMs: 1000 * (median(cbd) as number),
@@ -142,8 +149,8 @@ function startPython() {
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
   return {
     process: child,
-    async steps(count: number): Promise<number[]> {
-      child.stdin?.write(`${count}\n`)
+    async steps(form: Form, count: number): Promise<number[]> {
+      child.stdin?.write(`${form} ${count}\n`)
       return JSON.parse((await lines.next()).value)
     },
   }

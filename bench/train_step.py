@@ -1,5 +1,6 @@
-# Plain PyTorch eager, NCHW, fp32: one SGD step of WRN-16-1 on a batch, as anybody would write it.
-# Reads a line from standard input, runs that many steps, answers with their times in milliseconds as JSON; until the end.
+# PyTorch eager: one SGD step of WRN-16-1 on a batch, as anybody would write it (`plain`: NCHW, fp32), with channels last
+# (`channels-last`), and with bf16 autocast besides (`tuned`). Reads lines from standard input, each a form and a number of
+# steps, and answers each with the steps' times in milliseconds as JSON.
 import json
 import sys
 import time
@@ -40,15 +41,28 @@ class WRN(nn.Module):
 
 device, batch = sys.argv[2] if len(sys.argv) > 2 else "cpu", int(sys.argv[3]) if len(sys.argv) > 3 else 128
 torch.set_num_threads(int(sys.argv[1]))
-model = WRN().to(device)
-optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
-images = [torch.rand(batch, 3, 32, 32, device=device) for _ in range(10)]
 labels = torch.arange(batch, device=device) % 10
+
+
+def prepare(form):
+    model = WRN().to(device)
+    images = [torch.rand(batch, 3, 32, 32, device=device) for _ in range(10)]
+    if form != "plain":
+        model = model.to(memory_format=torch.channels_last)
+        images = [each.contiguous(memory_format=torch.channels_last) for each in images]
+    return model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4), images
+
+
+forms = {form: prepare(form) for form in ["plain", "channels-last", "tuned"]}
 for line in sys.stdin:
+    form, count = line.split()
+    model, optimizer, images = forms[form]
     times = []
-    for step in range(int(line)):
+    for step in range(int(count)):
         began = time.perf_counter()
-        loss = F.cross_entropy(model(images[step % 10]), labels)
+        with torch.autocast(device.split(":")[0], dtype=torch.bfloat16, enabled=form == "tuned"):
+            logits = model(images[step % 10])
+        loss = F.cross_entropy(logits.float(), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

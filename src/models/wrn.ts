@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
-import { batchNorm } from '../nn/batch-norm.ts'
+import { type BatchNorm, batchNorm } from '../nn/batch-norm.ts'
 import { type Classifier, normalizer } from '../nn/classifier.ts'
 import { conv } from '../nn/conv.ts'
 import { linear } from '../nn/linear.ts'
@@ -62,12 +62,18 @@ function build(
       scope(() => {
         const maps: Tensor[] = []
         const features = autocast({ device: compute.device, precision }, () => {
-          let x = stem.forward(normalization.forward(images))
+          // A block adds its input to what it has computed where the next one normalizes: in one pass over memory.
+          let x: Pending = { residual: stem.forward(normalization.forward(images)), input: null }
           for (const group of groups) {
-            for (const each of group) x = each.forward(x, mode)
-            maps.push(x)
+            for (const each of group) {
+              const { sum, pending } = each.forward(x, mode)
+              if (x.input && group[0] === each) maps.push(sum) // the output of the group before
+              x = pending
+            }
           }
-          return bn.forward(x, mode).relu_()
+          const [sum, activated] = addRelu(bn, x, mode)
+          maps.push(sum)
+          return activated
         })
         // The head is fp32: logits in bf16 tie, and their losses reach 0.
         const embedding = features.to({ dtype: 'float32' }).mean([2, 3])
@@ -76,8 +82,20 @@ function build(
   }
 }
 
+/** A block's output that is yet to be added up; the stem's has nothing to be added to. */
+interface Pending {
+  readonly residual: Tensor
+  readonly input: Tensor | null
+}
+
 interface Block extends Module {
-  forward(x: Tensor, mode: Mode): Tensor
+  /** of a pending input: the input itself, added up, and the block's output */
+  forward(x: Pending, mode: Mode): { sum: Tensor; pending: Pending }
+}
+
+/** [the sum, its normalization through ReLU] */
+function addRelu(bn: BatchNorm, { residual, input }: Pending, mode: Mode): [Tensor, Tensor] {
+  return input ? bn.addRelu(residual, input, mode) : [residual, bn.relu(residual, mode)]
 }
 
 /** BN–ReLU–conv twice, added to the input; where the width or the size changes, to a 1×1 convolution of the activated input. */
@@ -92,9 +110,9 @@ function block(random: Random, { from, to, stride }: { from: number; to: number;
     // A scope of its own: what autograd does not need is free, and in the cache, for the next block.
     forward: (x, mode) =>
       scope(() => {
-        const activated = bn1.forward(x, mode).relu_()
-        const residual = conv2.forward(bn2.forward(conv1.forward(activated), mode).relu_())
-        return residual.add_(shortcut ? shortcut.forward(activated) : x)
+        const [sum, activated] = addRelu(bn1, x, mode)
+        const residual = conv2.forward(bn2.relu(conv1.forward(activated), mode))
+        return { sum, pending: { residual, input: shortcut ? shortcut.forward(activated) : sum } }
       }),
   }
 }

@@ -3,9 +3,16 @@ import { full, operator, parameter, type Tensor, zeros } from '../tensor/tensor.
 import type { Mode, Module } from './module.ts'
 
 const batchNormalize = operator('batch_norm')
+// Ours, in native/batch_norm_relu.cc: they read and write memory as seldom as the statistics allow.
+const batchNormalizeRelu = operator('deconfound::batch_norm_relu')
+const addBatchNormalizeRelu = operator<[Tensor, Tensor]>('deconfound::add_batch_norm_relu')
 
 export interface BatchNorm extends Module {
   forward(input: Tensor, mode: Mode): Tensor
+  /** relu(forward(input)) */
+  relu(input: Tensor, mode: Mode): Tensor
+  /** [input + addend, relu(forward(input + addend))] */
+  addRelu(input: Tensor, addend: Tensor, mode: Mode): [Tensor, Tensor]
 }
 
 /** Batch normalization (Ioffe and Szegedy 2015) over [batch, channels, height, width]; running statistics move by 0.1. */
@@ -18,5 +25,8 @@ export function batchNorm(channels: number): BatchNorm {
     parameters: { weight, bias },
     buffers: { running_mean: mean, running_var: variance },
     forward: (input, mode) => batchNormalize(input, weight, bias, mean, variance, mode === 'train', 0.1, 1e-5, true),
+    relu: (input, mode) => batchNormalizeRelu(input, weight, bias, mean, variance, mode === 'train', 0.1, 1e-5),
+    addRelu: (input, addend, mode) =>
+      addBatchNormalizeRelu(input, addend, weight, bias, mean, variance, mode === 'train', 0.1, 1e-5),
   }
 }

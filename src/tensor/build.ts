@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { availableParallelism } from 'node:os'
+import { arch, availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { UserError } from '../errors.ts'
@@ -30,7 +30,7 @@ export async function buildAddon(say: (line: string) => void): Promise<string> {
   const libtorch = findLibtorch()
   const addon = join(
     cacheRoot(),
-    `libtorch-${libtorch.version}-${digest(sourceDigest() + JSON.stringify(libtorch))}`,
+    `libtorch-${libtorch.version}-${digest(sourceDigest() + JSON.stringify(libtorch) + instructions())}`,
     'deconfound.node',
   )
   if (!existsSync(addon)) {
@@ -58,9 +58,16 @@ function remember(addon: string, { lib }: Libtorch): void {
 }
 
 const memoryFile = () =>
-  join(cacheRoot(), `found-${digest(sourceDigest() + process.env.LIBTORCH + process.env.PATH)}.json`)
+  join(cacheRoot(), `found-${digest(sourceDigest() + instructions() + process.env.LIBTORCH + process.env.PATH)}.json`)
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16)
+
+/** What the processor can do: the addon is compiled for it. */
+function instructions(): string {
+  const facts = '/proc/cpuinfo'
+  const text = existsSync(facts) ? readFileSync(facts, 'utf8') : ''
+  return arch() + (/^(?:flags|Features)\s*:.*$/m.exec(text)?.[0] ?? '')
+}
 
 function sources(): string[] {
   const folder = join(packageRoot(), 'native')
@@ -89,7 +96,8 @@ async function compile(libtorch: Libtorch, addon: string): Promise<void> {
     const flags = [
       `-std=${major > 2 || (major === 2 && minor >= 13) ? 'c++20' : 'c++17'}`,
       ...[
-        '-O2',
+        '-O3',
+        '-march=native', // the cache key names the processor's instructions
         '-fPIC',
         '-fvisibility=hidden',
         '-w',
