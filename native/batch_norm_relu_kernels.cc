@@ -118,15 +118,13 @@ static void forPlaces(Rows rows, const Make& make) {
   });
 }
 
-static inline Floats positive(Floats values) { return values > Floats{} ? values : Floats{}; }
-
 template <class T>
 void normalizeRelu(Rows rows, const T* x, Affine affine, T* y) {
   forPlaces(rows, [&](int64_t channel, auto lanes) {
     const Floats scale = load(affine.scale + channel, lanes), shift = load(affine.shift + channel, lanes);
     return [=](int64_t at) {
       const Floats value = load(x + at, lanes) * scale + shift;
-      // Not `positive`: what is not a number must stay that, for the loss to show it.
+      // What is not a number stays that, for the loss to show it.
       store(y + at, value < Floats{} ? Floats{} : value, lanes);
     };
   });
