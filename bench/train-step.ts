@@ -1,9 +1,8 @@
 // One training step of WRN-16-1: ours against PyTorch eager in three forms (plain: NCHW, fp32; channels last; tuned: channels
 // last and bf16 autocast), in turn on the same machine; and a CBD step against a plain one, each as the product runs it.
 // `--json` prints one line. Where there is no python3 with torch (Debian: python3-torch), the ratios are null.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { resolveConfig } from '../src/experiment/config.ts'
@@ -20,6 +19,7 @@ import { arena, scope } from '../src/tensor/scope.ts'
 import { type Tensor, tensor } from '../src/tensor/tensor.ts'
 import { noCheckpoints } from '../src/training/checkpoint.ts'
 import { imageSet } from '../src/training/images.ts'
+import { pythonWith } from './python.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -137,10 +137,7 @@ async function secondsPerStep(settings: Record<string, unknown>): Promise<number
 }
 
 function startPython() {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin']
-  const interpreter = folders
-    .map((folder) => join(folder, 'python3'))
-    .find((file) => existsSync(file) && hasTorch(file))
+  const interpreter = pythonWith(['torch'])
   if (!interpreter) return undefined
   const script = join(packageRoot(), 'bench/train_step.py')
   const child: ChildProcess = spawn(interpreter, [script, String(compute.threads), compute.device, String(batch)], {
@@ -153,14 +150,5 @@ function startPython() {
       child.stdin?.write(`${form} ${count}\n`)
       return JSON.parse((await lines.next()).value)
     },
-  }
-}
-
-function hasTorch(python: string): boolean {
-  try {
-    execFileSync(python, ['-c', 'import torch'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
   }
 }
