@@ -102,9 +102,10 @@ function makeOurStep(): () => number {
   ).to({ device: compute.device })
   return () => {
     const began = performance.now()
-    scope(() =>
-      optimizer.step(crossEntropy(model.forward(images[next++ % batches] as Tensor, 'train').logits, labels), 0.01),
-    )
+    scope(() => {
+      const { logits } = model.forward(images[next++ % batches] as Tensor, 'train')
+      optimizer.step(crossEntropy(logits, labels), 0.01).item() // waits, as the script beside it does
+    })
     return performance.now() - began
   }
 }

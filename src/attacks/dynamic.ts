@@ -128,7 +128,7 @@ async function trainMask(
       const [x, other] = [images.sub(0.5).div(0.25), images.roll(1, 0).sub(0.5).div(0.25)]
       const excess = m.sub(density).relu().mean()
       const loss = excess.mul(maskWeight).add(sameness(x, other, m, m.roll(1, 0)))
-      report({ loss: optimizer.step(loss, schedule(step, steps)), density: m.mean().item() })
+      report({ loss: optimizer.step(loss, schedule(step, steps)), density: m.mean() })
     })
   }
 }

@@ -75,7 +75,7 @@ function inLines(interrupted: () => boolean) {
 }
 
 function details({ imagesPerSecond, secondsLeft, values }: Progress): string {
-  return [`${Math.round(imagesPerSecond)} images/s`, `${duration(secondsLeft)} left`, ...numbers(values)].join(', ')
+  return [`${Math.round(imagesPerSecond)} images/s`, `${duration(secondsLeft)} left`, ...numbers(values())].join(', ')
 }
 
 function epochLine({ stage, epoch, seconds, ...values }: EpochMetrics): string {

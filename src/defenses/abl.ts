@@ -62,7 +62,7 @@ export const abl = defineDefense({
         const { logits } = model.forward(images, 'train')
         const loss = crossEntropy(logits, labels)
         isolating.step(keptUp(loss, options), recipe.rate)
-        report({ loss: loss.item(), accuracy: accuracy(logits, labels) })
+        report({ loss, accuracy: accuracy(logits, labels) })
       })
     }
     const score = await scoreEach(model, view.images, ({ logits }, labels) => crossEntropyEach(logits, labels).neg())
@@ -122,7 +122,7 @@ async function unlearn(
       const { logits } = model.forward(images, 'train')
       const loss = crossEntropy(logits, labels)
       optimizer.step(loss.neg(), unlearningRate)
-      report({ loss: loss.item(), accuracy: accuracy(logits, labels) })
+      report({ loss, accuracy: accuracy(logits, labels) })
     })
     if (!last) continue
     ended.value = (await accuracyOn(model, watched)) < enough

@@ -188,7 +188,7 @@ async function repair(
           const { logits } = model.forward(images, 'train')
           const loss = crossEntropy(logits, labels)
           optimizer.step(loss.neg(), rate)
-          report({ loss: loss.item(), accuracy: accuracy(logits, labels) })
+          report({ loss, accuracy: accuracy(logits, labels) })
         })
       }
     }

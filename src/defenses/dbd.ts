@@ -123,7 +123,7 @@ export const dbd = defineDefense({
     // The whole network, by MixMatch.
     const { iterations, batch } = options
     const optimizer = adam(model.parameters)
-    const losses = perSample(count)
+    const losses = perSample(count, compute.device)
     const remember = (values: Float32Array) =>
       scope(() => losses.set(Int32Array.from(values.keys()), tensor(values, [values.length])))
     remember(score)
@@ -162,7 +162,7 @@ export const dbd = defineDefense({
           .square()
           .mean() // L_U
         const loss = supervised.add(agreement.mul((options.consistency * step) / steps)) // L_X + λ_u·L_U
-        report({ loss: optimizer.step(loss, rate), accuracy: accuracy(mine, labels), unlabelled: agreement.item() })
+        report({ loss: optimizer.step(loss, rate), accuracy: accuracy(mine, labels), unlabelled: agreement })
       })
       if (!last) continue
       const now = await measureLosses(model, view)

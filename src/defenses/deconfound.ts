@@ -8,7 +8,7 @@ import { residue } from '../nn/residue.ts'
 import { cosine } from '../nn/schedule.ts'
 import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
-import { cat, noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
+import { cat, noGrad, stack, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { type Counterpart, drawPairing, type Pairing } from '../training/counterparts.ts'
 import { distrust, nearlyLost, shownIn, takeToll } from '../training/distrust.ts'
@@ -149,9 +149,9 @@ async function learn(
   // Of a batch each of them sees half.
   const brief = { epochs, batch: 2 * recipe.batch, augmentation: noAugmentation, state }
   for await (const { indices, epoch, step, steps, report } of view.stage(`confounders-${counterpart}`, brief)) {
-    const learned = scope(() => {
+    scope(() => {
       const shown = residuesOf(view, indices, pairing(epoch))
-      return learners.flatMap(({ confounder, optimizer, learnsFrom }) => {
+      const learned = learners.flatMap(({ confounder, optimizer, learnsFrom }) => {
         const half = chosen(indices, learnsFrom)
         if (half.images.length === 0) return []
         return scope(() => {
@@ -162,15 +162,15 @@ async function learn(
           return { loss, accuracy: accuracy(guesses, labels) }
         })
       })
+      report(meansOf(learned))
     })
-    report(meansOf(learned))
   }
 }
 
 const guessesOf = (d: Tensor, counterpart: Counterpart) => (counterpart === 'mirrored' ? cat([d, d.neg()], 1) : d)
 
-function meansOf(figures: readonly { readonly loss: number; readonly accuracy: number }[]) {
-  const mean = (values: readonly number[]) => values.reduce((sum, each) => sum + each, 0) / values.length
+function meansOf(figures: readonly { readonly loss: Tensor; readonly accuracy: Tensor }[]) {
+  const mean = (values: readonly Tensor[]) => stack(values).mean()
   return { loss: mean(figures.map(({ loss }) => loss)), accuracy: mean(figures.map(({ accuracy }) => accuracy)) }
 }
 
@@ -179,17 +179,18 @@ async function judge(
   learners: readonly Learner[],
   { view, counterpart }: { view: DefenderView; counterpart: Counterpart },
 ): Promise<Comparison> {
-  const { images, classes } = view
+  const { images, classes, compute } = view
   const ways = counterpart === 'mirrored' ? 1 : 4
   const weight = 1 / ((learners.length / 2) * ways)
-  const [ofLabel, ofAny] = [perSample(images.count), perSample(images.count)]
+  const scores = () => perSample(images.count, compute.device)
+  const [ofLabel, ofAny] = [scores(), scores()]
   const pairing = lastMade((way) => pairingOf(view, { counterpart, stream: `judging ${way}` }))
   const brief = { epochs: ways, batch: 256, augmentation: noAugmentation, ordered: true, state: { ofLabel, ofAny } }
   for await (const { indices, epoch: way, report } of view.stage(`judging-${counterpart}`, brief)) {
-    const judged = scope(() =>
+    scope(() =>
       noGrad(() => {
         const shown = residuesOf(view, indices, pairing(way))
-        return learners.flatMap(({ confounder, learnsFrom }) => {
+        const judged = learners.flatMap(({ confounder, learnsFrom }) => {
           const unseen = chosen(indices, (image) => !learnsFrom(image))
           if (unseen.images.length === 0) return []
           return scope(() => {
@@ -202,12 +203,12 @@ async function judge(
             ofLabel.add(unseen.images, differences, weight)
             ofAny.add(unseen.images, others, weight)
             const guesses = guessesOf(d, counterpart)
-            return { loss: crossEntropy(guesses, labels).item(), accuracy: accuracy(guesses, labels) }
+            return { loss: crossEntropy(guesses, labels), accuracy: accuracy(guesses, labels) }
           })
         })
+        report(meansOf(judged))
       }),
     )
-    report(meansOf(judged))
   }
   const comparison = { ofLabel: ofLabel.read(), ofAny: ofAny.read() }
   if (!Object.values(comparison).every((differences) => differences.every(Number.isFinite))) {

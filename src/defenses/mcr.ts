@@ -92,7 +92,7 @@ export const mcr = defineDefense({
         )
         noGrad(() => optimizer.update(gradients, schedule(step, steps)))
         clearGradients(parameters)
-        report({ loss: loss.item(), accuracy: accuracy(logits, labels) })
+        report({ loss, accuracy: accuracy(logits, labels) })
       })
     }
 

@@ -72,7 +72,7 @@ export const nad = defineDefense({
         )
         const loss = crossEntropy(logits, labels).add(attention)
         const value = optimizer.step(loss, rate(epoch))
-        report({ loss: value, accuracy: accuracy(logits, labels), attention: attention.item() })
+        report({ loss: value, accuracy: accuracy(logits, labels), attention })
       })
     }
     return { classifier: student as Classifier }

@@ -90,7 +90,7 @@ describe('againstTrigger', () => {
     const settings = againstTrigger(openTrigger((await once()).run), { dataset: 'cifar10', data: 'elsewhere' })
     const config = resolveConfig(settings)
     expect(config).toMatchObject({ dataset: 'cifar10', data: 'elsewhere', target: 3, seed: 4 })
-    expect(config.options.dataset).toEqual({ limit: 0 })
+    expect(config.options.dataset).toEqual({ limit: 0, heldOut: 0 })
   })
 })
 

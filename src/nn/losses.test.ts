@@ -111,7 +111,7 @@ it('accuracy is the share classified as labelled', () => {
           [2, 1],
         ]),
         labelsOf([1, 0, 0, 0]),
-      ),
+      ).item(),
     ).toBe(0.75),
   )
 })

@@ -57,7 +57,7 @@ export function oneHot(labels: Tensor, classes: number): Tensor {
     .to({ dtype: 'float32' })
 }
 
-/** Share of a batch that logits [batch, classes] classify as labelled. */
-export function accuracy(logits: Tensor, labels: Tensor): number {
-  return logits.argmax(1).eq(labels).to({ dtype: 'float32' }).mean().item()
+/** Share of a batch that logits [batch, classes] classify as labelled, a scalar. */
+export function accuracy(logits: Tensor, labels: Tensor): Tensor {
+  return logits.argmax(1).eq(labels).to({ dtype: 'float32' }).mean()
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { device } from '../../test/device.ts'
-import { UserError } from '../errors.ts'
 import { arena, scope } from '../tensor/scope.ts'
 import { gradientsOf, liveTensors, noGrad, parameter, type Tensor, tensor } from '../tensor/tensor.ts'
 import { adam } from './adam.ts'
@@ -27,7 +26,7 @@ describe.each(kinds)('%s', (_, make) => {
     arena(async () => {
       const weights = network()
       const optimizer = make(weights)
-      const losses = Array.from({ length: 200 }, () => scope(() => optimizer.step(lossOf(weights), 0.01)))
+      const losses = Array.from({ length: 200 }, () => scope(() => optimizer.step(lossOf(weights), 0.01).item()))
       expect(losses[0]).toBeCloseTo(4.5, 6)
       expect(losses.at(-1)).toBeLessThan(2)
     }))
@@ -37,7 +36,7 @@ describe.each(kinds)('%s', (_, make) => {
       const weights = network()
       const optimizer = make(weights)
       const before = liveTensors()
-      for (let i = 0; i < 5; i++) scope(() => optimizer.step(lossOf(weights), 0.01))
+      for (let i = 0; i < 5; i++) scope(() => void optimizer.step(lossOf(weights), 0.01))
       expect(liveTensors()).toBe(before)
       expect(gradientsOf(Object.values(weights))).toEqual([null, null])
     }))
@@ -47,7 +46,7 @@ describe.each(kinds)('%s', (_, make) => {
       const [weights, copy] = [network(), network()]
       const [optimizer, other] = [make(weights), make(copy)]
       const train = (of: typeof weights, by: Optimizer) => {
-        for (let i = 0; i < 3; i++) scope(() => by.step(lossOf(of), 0.01))
+        for (let i = 0; i < 3; i++) scope(() => void by.step(lossOf(of), 0.01))
       }
       train(weights, optimizer)
       const restore = (into: NamedTensors, saved: NamedTensors) => {
@@ -61,23 +60,12 @@ describe.each(kinds)('%s', (_, make) => {
       expect(read(copy)).toEqual(read(weights))
     }))
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])('stops at a loss of %s before anything changes', (value) =>
-    arena(async () => {
-      const weights = network()
-      const optimizer = make(weights)
-      scope(() => optimizer.step(lossOf(weights), 0.01))
-      const before = [read(weights), read(optimizer.tensors)]
-      const step = () => scope(() => optimizer.step(lossOf(weights).mul(value), 0.5))
-      expect(step).toThrow(UserError)
-      expect(step).toThrow(`Training diverged: the loss is ${value} at a learning rate of 0.5; try a lower one`)
-      expect([read(weights), read(optimizer.tensors)]).toEqual(before)
-    }),
-  )
-
   it('notices a parameter that has no part in the loss', () =>
     arena(async () => {
       const weights = network()
       const optimizer = make(weights)
-      expect(() => scope(() => optimizer.step(weights.a.sum(), 0.01))).toThrow('A parameter has no part in the loss')
+      expect(() => scope(() => void optimizer.step(weights.a.sum(), 0.01))).toThrow(
+        'A parameter has no part in the loss',
+      )
     }))
 })

@@ -1,4 +1,3 @@
-import { UserError } from '../errors.ts'
 import { scope } from '../tensor/scope.ts'
 import { clearGradients, gradientsOf, noGrad, type Tensor } from '../tensor/tensor.ts'
 import type { Stateful } from './module.ts'
@@ -6,10 +5,10 @@ import type { Stateful } from './module.ts'
 /** Changes parameters so that a loss falls. */
 export interface Optimizer extends Stateful {
   /**
-   * Clears the gradients, takes those of `loss`, updates with the learning `rate`; returns the loss. A loss that is not
-   * finite stops the run before anything is changed.
+   * Clears the gradients, takes those of `loss`, updates with the learning `rate`; returns the loss, detached. Nothing is
+   * waited for: whether the loss is finite shows where it is reported.
    */
-  step(loss: Tensor, rate: number): number
+  step(loss: Tensor, rate: number): Tensor
   /** what it changes, and how: (gradients, learning rate); for `stepTogether` */
   readonly parameters: readonly Tensor[]
   update(gradients: readonly Tensor[], rate: number): void
@@ -26,15 +25,7 @@ export function optimizer(
 }
 
 /** One step of several optimizers on one loss, each with its own rate: networks that are trained jointly. */
-export function stepTogether(loss: Tensor, parts: readonly (readonly [Optimizer, number])[]): number {
-  const value = loss.item()
-  if (!Number.isFinite(value)) {
-    const rates = parts.map(([, rate]) => rate).join(', ')
-    throw new UserError(
-      'diverged',
-      `Training diverged: the loss is ${value} at a learning rate of ${rates}; try a lower one`,
-    )
-  }
+export function stepTogether(loss: Tensor, parts: readonly (readonly [Optimizer, number])[]): Tensor {
   scope(() => {
     for (const [{ parameters }] of parts) clearGradients(parameters)
     loss.backward()
@@ -45,5 +36,5 @@ export function stepTogether(loss: Tensor, parts: readonly (readonly [Optimizer,
       clearGradients(parameters)
     }
   })
-  return value
+  return loss.detach()
 }

@@ -22,12 +22,12 @@ describe('evidence under one label', () => {
     expect([...thresholdsOfLabels(differences, labels).keys()]).toEqual([3])
     const evidence = { differences, slack: { toFind: 1.5, toName: 1 } }
     expect(weigh([evidence], { q: 0.1 }).threshold).toBeGreaterThan(1) // none
-    const { score, threshold, remarks } = weigh([{ ...evidence, labels }], { q: 0.1 })
+    const { score, threshold, verdict } = weigh([{ ...evidence, labels }], { q: 0.1 })
     const named = [...score.keys()].filter((i) => (score[i] as number) > threshold)
     expect(named.every((i) => labels[i] === 3)).toBe(true)
     expect(named.filter(isPoisoned).length).toBeGreaterThan(200)
     expect(named.filter((i) => !isPoisoned(i)).length / named.length).toBeLessThan(0.3)
-    expect(remarks).toEqual([expect.stringContaining('weak')])
+    expect(verdict).toBe('weak')
   })
 
   it('is not asked for where some evidence is found among all images', () => {
@@ -37,10 +37,10 @@ describe('evidence under one label', () => {
       { differences, slack: { toFind: 1.5, toName: 1 }, labels },
       { differences: clear, slack: { toFind: 2, toName: 2 } },
     ]
-    const { score, threshold, remarks } = weigh(evidence, { q: 0.1 })
+    const { score, threshold, verdict } = weigh(evidence, { q: 0.1 })
     const named = [...score.keys()].filter((i) => (score[i] as number) > threshold)
     expect(named).toEqual([...Array(100).keys()])
-    expect(remarks).toEqual([])
+    expect(verdict).toBe('found')
   })
 
   it('is none where no label leans, all do, or too few images say so', () => {

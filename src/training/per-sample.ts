@@ -14,11 +14,12 @@ export interface PerSample extends Stateful {
   read(): Float32Array
 }
 
-export function perSample(count: number): PerSample {
-  const values = keep(zeros([count]))
-  const placesOf = (indices: Int32Array) => tensor(indices, [indices.length], 'int64')
+/** Zeros at first; on the device, where a step need not wait for them. */
+export function perSample(count: number, device: string): PerSample {
+  const values = keep(zeros([count], { device }))
+  const placesOf = (indices: Int32Array) => tensor(indices, [indices.length], 'int64').to({ device })
   const set = (indices: Int32Array, batch: Tensor) =>
-    indexCopy(values, 0, placesOf(indices), batch.detach().to({ device: 'cpu', dtype: 'float32' }))
+    scope(() => indexCopy(values, 0, placesOf(indices), batch.detach().to({ device, dtype: 'float32' })))
   return {
     tensors: { values },
     set,

@@ -89,7 +89,7 @@ describe('predict', () => {
 describe('perSample', () => {
   it('keeps what was set last for each image, 0 before', () =>
     arena(async () => {
-      const numbers = perSample(5)
+      const numbers = perSample(5, device)
       scope(() => {
         numbers.set(Int32Array.of(3, 1), full([2], 2, { device }))
         numbers.set(Int32Array.of(1), full([1], 7, { device }))

@@ -96,7 +96,12 @@ describe('a stage', () => {
   it('averages what is reported over images, not over batches', async () => {
     const epochs: EpochMetrics[] = []
     const progress: Progress[] = []
-    const around = context({ onEpoch: (metrics) => epochs.push(metrics), onProgress: (each) => progress.push(each) })
+    const values: Readonly<Record<string, number>>[] = []
+    const onProgress = (each: Progress) => {
+      progress.push(each)
+      values.push(each.values())
+    }
+    const around = context({ onEpoch: (metrics) => epochs.push(metrics), onProgress })
     await steps(around)
     expect(epochs.map(({ stage, epoch, loss }) => [stage, epoch, loss])).toEqual([
       ['a', 0, (4 * 0 + 4 * 1 + 2 * 2) / 10],
@@ -106,9 +111,34 @@ describe('a stage', () => {
     expect(progress.map(({ epoch, batch }) => [epoch, batch])).toEqual(
       [0, 1, 2].flatMap((e) => [1, 2, 3].map((b) => [e, b])),
     )
-    expect(progress[1]?.values).toEqual({ loss: 0.5 })
+    expect(values[1]).toEqual({ loss: 0.5 })
     expect(progress.at(-1)?.secondsLeft).toBe(0)
     expect(progress[0]?.secondsLeft).toBeGreaterThan(0)
+  })
+
+  it.each([
+    ['a loss', { loss: Number.NaN, weight: 1 }],
+    ['a weight under a finite loss', { loss: 1, weight: Number.POSITIVE_INFINITY }],
+  ])('ends before anything is saved where %s is not finite', async (_, { loss, weight }) => {
+    for (const moment of ['at the end of an epoch', 'between', 'when asked to stop']) {
+      const { checkpoints, positions } = memory()
+      const tensors = { weight: keep(zeros([2], { device })) }
+      const around = context({
+        checkpoints,
+        interrupted: () => moment === 'when asked to stop',
+        secondsBetweenCheckpoints: moment === 'between' ? 0 : 1000,
+      })
+      const run = async () => {
+        for await (const { report } of stage(around, 'a', { ...options, state: { network: { tensors } } })) {
+          tensors.weight.fill_(weight)
+          report({ loss })
+        }
+      }
+      await expect(run()).rejects.toThrow(/^Training diverged: .*'a'.*; try a lower learning rate/)
+      await expect(run()).rejects.toMatchObject({ code: 4 })
+      expect(positions).toEqual([])
+      tensors.weight.free()
+    }
   })
 
   it('saves and stops when asked, and goes on with the very next batch', async () => {

@@ -2,11 +2,13 @@ import { setImmediate } from 'node:timers/promises'
 import { UserError } from '../errors.ts'
 import type { Stateful } from '../nn/module.ts'
 import type { Random } from '../tensor/random.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import { keep, scope } from '../tensor/scope.ts'
+import { noGrad, type Tensor } from '../tensor/tensor.ts'
 import { type Augmentation, drawAugmentation } from './augment.ts'
 import type { Checkpoints, Position } from './checkpoint.ts'
 import { type Loader, slices } from './loader.ts'
 import { type Passes, passes } from './passes.ts'
+import { makeSums, type Reported, type Sums } from './sums.ts'
 
 /** One step's worth of a stage. */
 export interface Batch {
@@ -22,8 +24,8 @@ export interface Batch {
   readonly steps: number
   /** whether this is the epoch's last */
   readonly last: boolean
-  /** Numbers to average over the epoch, for the progress line and the metrics. */
-  report(values: Readonly<Record<string, number>>): void
+  /** Numbers to average over the epoch, for the progress line and the metrics; tensors are not waited for. */
+  report(values: Reported): void
 }
 
 export interface StageOptions {
@@ -53,8 +55,8 @@ export interface Progress {
   /** since this process began the stage */
   readonly imagesPerSecond: number
   readonly secondsLeft: number
-  /** averages of what was reported, this epoch */
-  readonly values: Readonly<Record<string, number>>
+  /** Averages of what was reported, this epoch; waits for the device. */
+  values(): Readonly<Record<string, number>>
 }
 
 /** Metrics of a finished epoch. */
@@ -82,14 +84,26 @@ export interface StageContext {
  * the loop resumable: a stage finished before is skipped, one broken off goes on at its next batch, both with `state`
  * restored; it saves when due and when the run is asked to stop.
  */
-export async function* stage(
-  context: StageContext,
-  name: string,
-  { epochs, batch: size, augmentation, only, ordered = false, repeated, state }: StageOptions,
-): AsyncGenerator<Batch> {
-  const { loader, checkpoints } = context
-  const start: Position = checkpoints.restore(name, state) ?? { epoch: 0, batch: 0, finished: epochs === 0, sums: {} }
+export async function* stage(context: StageContext, name: string, options: StageOptions): AsyncGenerator<Batch> {
+  const start = context.checkpoints.restore(name, options.state) ?? beginning(options)
   if (start.finished) return
+  const sums = makeSums(name, start.sums)
+  try {
+    yield* batchesFrom(start, sums, { context, name, ...options })
+  } finally {
+    sums.free()
+  }
+}
+
+const beginning = ({ epochs }: StageOptions): Position => ({ epoch: 0, batch: 0, finished: epochs === 0, sums: {} })
+
+async function* batchesFrom(
+  start: Position,
+  sums: Sums,
+  stage: StageOptions & { readonly context: StageContext; readonly name: string },
+): AsyncGenerator<Batch> {
+  const { context, name, epochs, batch: size, augmentation, only, ordered = false, repeated, state } = stage
+  const { loader, checkpoints } = context
   const count = repeated ? repeated.batches * size : (only?.length ?? loader.count)
   const batches = Math.ceil(count / size)
   const draw = (random: Random) => {
@@ -99,8 +113,12 @@ export async function* stage(
   const began = performance.now()
   let imagesSeen = 0
   let saved = began
-  let sums: Record<string, number> = { ...start.sums }
-
+  const save = (position: Omit<Position, 'sums'>) => {
+    sums.averages() // which notices that training has diverged, before anything is saved
+    requireFinite(name, state)
+    checkpoints.save(name, state, { ...position, sums: sums.read() })
+    saved = performance.now()
+  }
   for (let epoch = start.epoch; epoch < epochs; epoch++) {
     const epochBegan = performance.now() - 1000 * (epoch === start.epoch ? (start.seconds ?? 0) : 0)
     const seconds = () => (performance.now() - epochBegan) / 1000
@@ -110,49 +128,50 @@ export async function* stage(
       : once(random, { count, only, ordered, batch: size, draw })
     for (let b = epoch === start.epoch ? start.batch : 0; b < batches; b++) {
       const { indices, draws } = at(b)
-      const images = loader.images(indices, draws)
-      const labels = loader.labelsOf(indices)
-      const report = (values: Readonly<Record<string, number>>) => {
-        sums.images = (sums.images ?? 0) + indices.length
-        for (const [key, value] of Object.entries(values)) sums[key] = (sums[key] ?? 0) + value * indices.length
-      }
+      const made: Partial<Record<'images' | 'labels', Tensor>> = {}
       try {
         yield {
-          images,
-          labels,
+          get images() {
+            const images = made.images ?? keep(loader.images(indices, draws))
+            made.images = images
+            return images
+          },
+          get labels() {
+            const labels = made.labels ?? keep(loader.labelsOf(indices))
+            made.labels = labels
+            return labels
+          },
           indices,
           epoch,
           step: epoch * batches + b,
           steps: epochs * batches,
           last: b + 1 === batches,
-          report,
+          report: (values) => sums.add(values, indices.length),
         }
       } finally {
-        images.free()
-        labels.free()
+        made.images?.free()
+        made.labels?.free()
       }
       imagesSeen += indices.length
       const elapsed = (performance.now() - began) / 1000
       const left = (epochs - epoch) * count - Math.min((b + 1) * size, count)
       context.onProgress({
-        ...{ stage: name, epoch, epochs, batch: b + 1, batches, values: averages(sums) },
+        ...{ stage: name, epoch, epochs, batch: b + 1, batches, values: sums.averages },
         ...{ imagesPerSecond: imagesSeen / elapsed, secondsLeft: (left * elapsed) / imagesSeen },
       })
       const interrupted = context.interrupted()
       if (b + 1 < batches && (interrupted || performance.now() - saved > context.secondsBetweenCheckpoints * 1000)) {
-        checkpoints.save(name, state, { epoch, batch: b + 1, finished: false, sums, seconds: seconds() })
-        saved = performance.now()
+        save({ epoch, batch: b + 1, finished: false, seconds: seconds() })
         if (interrupted) throw new UserError('saved', 'Stopped on request; everything is saved')
       }
       await setImmediate() // lets signals and timers in
     }
-    context.onEpoch({ stage: name, epoch, ...averages(sums), seconds: seconds() })
-    sums = {}
+    context.onEpoch({ stage: name, epoch, ...sums.averages(), seconds: seconds() })
+    sums.clear()
     const finished = epoch + 1 === epochs
     const interrupted = context.interrupted()
     if (finished || interrupted || performance.now() - saved > context.secondsBetweenCheckpoints * 1000) {
-      checkpoints.save(name, state, { epoch: epoch + 1, batch: 0, finished, sums })
-      saved = performance.now()
+      save({ epoch: epoch + 1, batch: 0, finished })
       if (interrupted) throw new UserError('saved', 'Stopped on request; everything is saved')
     }
   }
@@ -175,6 +194,13 @@ function once<T>(
   return { at: (b) => ({ indices: order[b] as Int32Array, draws }) }
 }
 
-function averages({ images = 1, ...sums }: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / images]))
+/** Weights that are not finite are never saved: a gradient can overflow under a loss that does not. */
+function requireFinite(stage: string, state: Readonly<Record<string, Stateful>>): void {
+  for (const [name, { tensors }] of Object.entries(state)) {
+    for (const [key, tensor] of Object.entries(tensors)) {
+      if (scope(() => noGrad(() => Number.isFinite(tensor.to({ dtype: 'float32' }).sum().item())))) continue
+      const facts = `'${key}' of '${name}' in '${stage}' holds numbers that are not finite`
+      throw new UserError('diverged', `Training diverged: ${facts}; try a lower learning rate, or another --seed`)
+    }
+  }
 }

@@ -11,6 +11,7 @@ import { noAugmentation } from '../../src/training/augment.ts'
 import { imageSet } from '../../src/training/images.ts'
 import { loader } from '../../src/training/loader.ts'
 import type { Batch, StageOptions } from '../../src/training/stage.ts'
+import type { Reported } from '../../src/training/sums.ts'
 import { compute, device, tolerance } from '../device.ts'
 import {
   type Checksum,
@@ -128,8 +129,8 @@ describe.each(presets)('three steps of CBD, preset %s, give PyTorch’s', (prese
         for (const network of ['model', 'critic']) remember(network)
         for (const [step, seed] of batches.seeds.entries()) {
           let loss = Number.NaN
-          const report = (values: Readonly<Record<string, number>>) => {
-            loss = values.loss as number
+          const report = (values: Reported) => {
+            loss = (values.loss as Tensor).item()
           }
           yield { ...batchOf(seed, { step, steps: 3, a: 3 }), report }
           if (name !== 'model') continue

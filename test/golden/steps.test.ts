@@ -52,7 +52,7 @@ function expectSteps(
 ): void {
   losses.forEach((expected, step) => {
     const t = tolerance(tolerances[step === 0 ? '1' : '3'] as number)
-    const loss = scope(() => optimizer.step(lossAt(step), options.lr))
+    const loss = scope(() => optimizer.step(lossAt(step), options.lr).item())
     expectNear([loss], [expected], t * expected, `loss ${step}`)
     const state = after[String(step + 1)]
     if (!state) return

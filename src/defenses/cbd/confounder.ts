@@ -43,7 +43,7 @@ export function makeConfounder(view: DefenderView, recipe: Recipe, options: Conf
   const level = options.confounderLevel * Math.log(classes.length) // the loss of guessing is ln C
   const confounder = view.model('confounder', { normalized })
   const optimizer = sgd(confounder.parameters, recipe)
-  const logs = perSample(images.count) // the sum over looks of log ℓ_B
+  const logs = perSample(images.count, compute.device) // the sum over looks of log ℓ_B
   const state = { confounder: stateOf(confounder), confounderOptimizer: optimizer, logs }
   const augmentation = judgement === 'views' ? recipe.augmentation : noAugmentation
   let trained = 0
@@ -62,7 +62,7 @@ export function makeConfounder(view: DefenderView, recipe: Recipe, options: Conf
           const { logits } = confounder.forward(batch.images, 'train')
           const loss = crossEntropyEach(logits, batch.labels).mean()
           optimizer.step(options.confounderLoss === 'held-up' ? heldUp(loss, level) : loss, recipe.rate)
-          batch.report({ loss: loss.item(), accuracy: accuracy(logits, batch.labels) })
+          batch.report({ loss, accuracy: accuracy(logits, batch.labels) })
         })
         if (judgement !== 'looks' || !isLook(batch, { before: trained, epochs: more })) continue
         const losses = await lossesNow()

@@ -2,8 +2,8 @@ import type { Classifier } from '../../nn/classifier.ts'
 import { accuracy, crossEntropyEach, oneHot } from '../../nn/losses.ts'
 import { stateOf } from '../../nn/module.ts'
 import { sgd } from '../../nn/sgd.ts'
-import { scope } from '../../tensor/scope.ts'
-import { gradients, noGrad, type Tensor } from '../../tensor/tensor.ts'
+import { keep, scope } from '../../tensor/scope.ts'
+import { gradients, noGrad, type Tensor, zeros } from '../../tensor/tensor.ts'
 import { perSample } from '../../training/per-sample.ts'
 import type { Recipe } from '../../training/workshop.ts'
 import type { DefenderView } from '../defense.ts'
@@ -30,7 +30,7 @@ export async function trainModel(
   const model = view.model('model', { normalized: options.normalized })
   const optimizer = sgd(model.parameters, recipe)
   const independence = adversarial > 0 ? makeIndependence(view, recipe, { ...options, model, judge }) : null
-  const given = perSample(view.images.count)
+  const given = perSample(view.images.count, view.compute.device)
   const state = { model: stateOf(model), optimizer, given, ...independence?.state }
   const strength = watchStrength(view)
   let begun = -1
@@ -46,12 +46,12 @@ export async function trainModel(
       given.set(indices, weights)
       const shares = (options.weights === 'mean-one' ? weights.div(weights.mean()) : weights).div(indices.length)
       let loss = shares.mul(losses).sum() // L_wce
-      const figures: Record<string, number> = { weight: weights.mean().item() }
+      const figures: Record<string, Tensor> = { weight: weights.mean() }
       if (independence) {
         const { value, pull } = heldApart(independence, embedding, { r: confounded.embedding, step }) // Eq. 7
         loss = loss.add(value.mul(adversarial))
         const push = gradientOfLoss(model, { logits, labels, shares })
-        figures.adversarial = (adversarial * pull.norm().item()) / push.norm().item()
+        figures.adversarial = pull.norm().mul(adversarial).div(push.norm())
         strength.add(figures.adversarial)
       }
       if (bottleneck > 0) loss = loss.add(embedding.square().sum([1]).mean().mul(bottleneck)) // ‖z‖², Eq. 8
@@ -63,7 +63,7 @@ export async function trainModel(
     })
     if (!last) continue
     view.trace('weight', epoch, given.read())
-    strength.endEpoch()
+    strength.endEpoch(steps / recipe.epochs)
   }
   return model
 }
@@ -99,20 +99,19 @@ function gradientOfLoss(
 const mostStrength = 0.3
 
 /** Warns once where L_adv pulls at the embedding too hard for the model to learn. */
-function watchStrength({ say }: DefenderView) {
-  let [sum, count, told] = [0, 0, false]
+function watchStrength({ say, compute }: DefenderView) {
+  const sum = keep(zeros([], { device: compute.device }))
+  let told = false
   return {
-    add(ratio: number) {
-      sum += ratio
-      count++
-    },
-    endEpoch() {
-      if (!told && sum / count > mostStrength) {
-        const facts = `its gradient is ${(sum / count).toFixed(2)} of that of the weighted cross entropy`
+    add: (ratio: Tensor) => noGrad(() => void sum.add_(ratio)),
+    endEpoch(steps: number) {
+      const ratio = sum.item() / steps
+      if (!told && ratio > mostStrength) {
+        const facts = `its gradient is ${ratio.toFixed(2)} of that of the weighted cross entropy`
         say(`L_adv may keep the model from learning: ${facts}; try a lower --defense.adversarial`)
         told = true
       }
-      sum = count = 0
+      sum.fill_(0)
     },
   }
 }
