@@ -44,10 +44,7 @@ export function makeConfounder(
         scope(() => {
           const { device, precision } = compute
           const features = autocast({ device, precision: mode === 'train' ? precision : 'fp32' }, () =>
-            layers.reduce(
-              (x, { conv, bn }) => bn.forward(conv.forward(x), mode).relu_(),
-              input.forward(residues, mode),
-            ),
+            layers.reduce((x, { conv, bn }) => bn.relu(conv.forward(x), mode), input.forward(residues, mode)),
           )
           return head.forward(features.to({ dtype: 'float32' }).contiguous().flatten(1))
         }),
