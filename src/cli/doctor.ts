@@ -1,15 +1,18 @@
 import { Command } from 'commander'
 import { UserError } from '../errors.ts'
 import { packageVersion, settleCompute } from '../experiment/environment.ts'
+import { measureSpeed } from '../experiment/speed.ts'
 import { rememberedAddon } from '../tensor/build.ts'
 import { describeMachine } from '../tensor/device.ts'
 import { findLibtorch } from '../tensor/libtorch.ts'
+import { duration } from './progress.ts'
 import { table } from './tables.ts'
 
 export const doctorCommand = new Command('doctor')
   .description('Say what this machine has, what a run would choose, and why')
+  .option('--bench', 'also measure how fast the default network trains here, in some seconds')
   .option('--json', 'print one JSON object on standard output')
-  .action(({ json }) => {
+  .action(async ({ json, bench }) => {
     const libtorch = told(findLibtorch)
     const machine = told(describeMachine)
     const facts: Record<string, unknown> = { deconfound: packageVersion(), node: process.version }
@@ -41,11 +44,22 @@ export const doctorCommand = new Command('doctor')
         compute.precision === 'bf16' ? 'the device multiplies bf16 in hardware' : 'the device has no fast bf16',
       threads: 'as many as there are cores',
     }
-    print(json ? { ...facts, libtorchBuild, chosen: compute, why } : facts, json)
+    const speed = bench ? await measureSpeed(compute) : undefined
+    print(json ? { ...facts, libtorchBuild, chosen: compute, why, ...(speed && { speed }) } : facts, json)
     if (json) return
     const chosen = Object.entries(compute).map(([name, value]) => [name, String(value), why[name] ?? ''])
     process.stdout.write(`\nA run would use\n${table(chosen)}\n`)
+    if (speed)
+      process.stdout.write(`\nTraining WRN-16-1 on images of 32×32 pixels, batch 128\n${table(speedRows(speed))}\n`)
   })
+
+function speedRows({ stepMs, imagesPerSecond }: { stepMs: number; imagesPerSecond: number }): string[][] {
+  const of = (epochs: number) => duration((epochs * 50_000) / imagesPerSecond)
+  return [
+    ['step', `${stepMs.toFixed(1)} ms`, `${Math.round(imagesPerSecond)} images/s`],
+    ['50,000 images', `${of(1)} an epoch`, `${of(15)} for 15 epochs, ${of(100)} for 100`],
+  ]
+}
 
 /** What `ask` returns, or why it cannot be told: a doctor reports an illness instead of failing from it. */
 function told<T>(ask: () => T): T | { error: string } {

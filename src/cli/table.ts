@@ -20,7 +20,7 @@ export const tableCommand = new Command('table')
 
 /** Rows of experiments by columns of defenses, in Markdown; above it what all have in common. */
 function describe(
-  { shared, cells, overall, worst, source, missing }: Summary,
+  { shared, mixed, cells, overall, worst, source, missing }: Summary,
   show: (figures: Figures) => string,
   { showWorst, showMissing }: { showWorst?: (worst: Worst) => string; showMissing?: (missing: Missing) => string } = {},
 ): string {
@@ -55,6 +55,7 @@ function describe(
   const several = seeds.length > 1
   const notes = [
     ...(several ? ['± is half of a 95 % interval over runs'] : []),
+    ...Object.entries(mixed).map(([name, values]) => `records differ in ${name} (${values.join(', ')})`),
     ...(source ? [`in brackets [ASR / CA] of ${source}`] : []),
     ...(absent.length > 0 ? [`${absent.length} cells are missing`] : []),
   ]

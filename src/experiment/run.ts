@@ -201,7 +201,7 @@ export function rememberEnvironment(
   if (before.trainHash !== now.trainHash || before.testHash !== now.testHash) {
     throw new UserError('data', `Cannot resume '${folder.path}': its data has changed since it began; start a new run`)
   }
-  const circumstances = ['libtorch', 'processor', 'kernels', 'blas', 'deconfound', 'commit'] as const
+  const circumstances = ['engine', 'libtorch', 'processor', 'kernels', 'blas', 'deconfound', 'commit'] as const
   const changed = circumstances.filter((name) => before[name] !== now[name])
   if (changed.length > 0) say(`resumed with another ${changed.join(', ')}: the result may differ`)
   if (existsSync(folder.file('checkpoints'))) folder.writeJson('resumed.json', now) // else nothing was trained yet

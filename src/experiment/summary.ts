@@ -54,6 +54,8 @@ export interface Worst {
 export interface Summary {
   readonly shared: Readonly<Record<string, unknown>>
   readonly cells: readonly Cell[]
+  /** circumstances in which the records differ although they should not matter: what, and its values */
+  readonly mixed: Readonly<Record<string, readonly (string | number)[]>>
   /** where the published figures are from, where the folder has some */
   readonly source?: string
   readonly missing: readonly Missing[]
@@ -111,6 +113,7 @@ export function summarize(folder: string): Summary {
   )
   return {
     shared,
+    mixed: mixedIn(records.map(({ result }) => result)),
     overall: overAttacks(all),
     worst: worstOf(all),
     cells: all.map(({ runs, ...which }) => ({
@@ -205,6 +208,19 @@ function figures(runs: readonly Run[]): Omit<Figures, 'defense'> {
 
 function valuesOf(runs: readonly Run[], measure: Measure): number[] {
   return runs.map((run) => run[measure]).filter((value) => typeof value === 'number')
+}
+
+/** Precision and engine, where the records are of several. */
+function mixedIn(results: readonly ExperimentResult[]): Record<string, (string | number)[]> {
+  const values = {
+    precision: results.map(({ environment }) => environment?.precision),
+    engine: results.map(({ environment }) => environment?.engine ?? 1), // records of the first do not say
+  }
+  const several = Object.entries(values).map(([name, all]) => {
+    const known = all.filter((value) => value !== undefined)
+    return [name, [...new Set(known)].sort()] as const
+  })
+  return Object.fromEntries(several.filter(([, different]) => different.length > 1))
 }
 
 /** What was done besides attack and defense: what names it, and whatever is not as usual. */

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { UserError } from '../errors.ts'
+import { engineVersion } from './engine.ts'
 import { native } from './native.ts'
 
 export type Precision = 'fp32' | 'bf16'
@@ -65,6 +66,7 @@ export function describeMachine() {
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
     gpus,
+    engine: engineVersion,
     libtorch: native().versions().libtorch,
     libtorchBuild: native().versions().build,
     ...{ kernels: kernels(), blas: native().versions().blas, variables: numericVariables() },
