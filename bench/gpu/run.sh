@@ -5,7 +5,7 @@
 #
 #   bench/gpu/run.sh RESULTS [PART …]     parts: doctor golden steps train sweep (all, in this order, unless named)
 #
-#   DEVICE   cuda:0; `cpu` rehearses          EPOCHS   100         SEEDS   "1"
+#   DEVICE   cuda:0; `cpu` rehearses          EPOCHS   15 of `train`, 100 of `sweep`
 #   DATA     data/cifar-10-batches-py         LIMIT    0: all training images, else as many (a rehearsal)
 #   BATCHES  "128 512"                        ROUNDS   10: rounds of ten steps each
 #   MINUTES  9: of the sweep, which goes on with what was broken off
@@ -47,27 +47,19 @@ steps() {
   return $status
 }
 
-train() {
-  local seed cell status=0
-  for seed in ${SEEDS:-1}; do
-    for cell in "--defense none" "--defense cbd --preset paper" "--defense cbd --preset released" "--defense none --rate 0"; do
-      # shellcheck disable=SC2086
-      node bin/deconfound.js run --dataset cifar10 --data "${DATA:-data/cifar-10-batches-py}" --dataset.limit "${LIMIT:-0}" \
-        --attack badnets $cell --target 0 --epochs "${EPOCHS:-100}" --seed "$seed" --device "$device" \
-        --record "$results/cifar10-cbd" --runs "$results/runs" --json >>"$results/train.jsonl" || status=1
-    done
-  done
-  return $status
-}
-
-sweep() {
-  local plan=$results/full-length.yaml
-  sed -e "s|^record: .*|record: $results/full-length|" -e "s|epochs: 100|epochs: ${EPOCHS:-100}, dataset.limit: ${LIMIT:-0}, device: '$device'|" \
-    -e "s|data/cifar-10-batches-py|${DATA:-data/cifar-10-batches-py}|" experiments/full-length.yaml >"$plan"
+# A sweep of experiments/ on this device, its records under RESULTS: longest gap first, as its file has it.
+cells() {
+  local plan=$results/$1.yaml
+  sed -e "s|^record: .*|record: $results/$1|" -e "s|epochs: [0-9]*|epochs: ${EPOCHS:-$2}, dataset.limit: ${LIMIT:-0}, device: '$device'|" \
+    -e "s|data/cifar-10-batches-py|${DATA:-data/cifar-10-batches-py}|" "experiments/$1.yaml" >"$plan"
   node bin/deconfound.js sweep "$plan" --runs "$results/runs" --minutes "${MINUTES:-9}"
   local status=$?
   [ $status -eq 0 ] || [ $status -eq 75 ] # saved, to be gone on with
 }
+
+train() { cells cbd 15; }
+
+sweep() { cells paper-table1 100; }
 
 for part in $parts; do
   say "$part"
