@@ -25,7 +25,7 @@ export const cbd = defineDefense({
   paper: 'https://arxiv.org/abs/2303.06818',
   assumes: 'nothing',
   options: z.object({
-    confounderEpochs: z.int().min(1).default(4).describe('epochs of the confounder, T1 (the paper searches 3, 5, 8)'),
+    confounderEpochs: z.int().min(1).default(3).describe('epochs of the confounder, T1 (the paper searches 3, 5, 8)'),
     confounderLoss: z
       .enum(['held-up', 'cross-entropy'])
       .default('held-up')
@@ -42,7 +42,7 @@ export const cbd = defineDefense({
       .enum(['looks', 'end', 'views'])
       .default('looks')
       .describe(
-        "when the confounder's losses are taken: the geometric mean of looks every half epoch, at its end, or of each augmented view",
+        "when the confounder's losses are taken: at looks every half epoch, of which an image's lowest third count; at its end; or of each augmented view",
       ),
     bottleneck: z.number().min(0).default(1e-4).describe('weight of the mean squared length of the embedding, β'),
     adversarial: z.number().min(0).default(0.01).describe('weight of the independence term L_adv, λ'),
@@ -50,11 +50,18 @@ export const cbd = defineDefense({
       .enum(['mean-one', 'as-is'])
       .default('mean-one')
       .describe('sample weights of Eq. 6 divided by their mean over the batch, or as they are'),
-    weightFloor: z
-      .boolean()
-      .default(false)
-      .describe("in Eq. 6 the model's loss counts as no less than the batch's mean"),
-    weightPower: z.number().positive().default(1).describe('in Eq. 6 losses are raised to this power'),
+    weightAgainst: z
+      .enum(['mean-loss', 'own-loss'])
+      .default('mean-loss')
+      .describe(
+        "what the confounder's loss is weighed against in Eq. 6: the model's mean loss over the batch, or its loss of the image",
+      ),
+    weightPower: z
+      .number()
+      .positive()
+      .max(10)
+      .default(1.5)
+      .describe('the power that both losses are raised to in Eq. 6'),
     critic: z
       .enum(['spectral', 'released'])
       .default('spectral')
@@ -75,6 +82,8 @@ export const cbd = defineDefense({
       confounderEpochs: 5,
       confounderLoss: 'cross-entropy',
       judgement: 'views',
+      weightAgainst: 'own-loss',
+      weightPower: 1,
       adversarial: 1,
       weights: 'as-is',
     },
@@ -82,6 +91,8 @@ export const cbd = defineDefense({
       confounderEpochs: 5,
       confounderLoss: 'cross-entropy',
       judgement: 'views',
+      weightAgainst: 'own-loss',
+      weightPower: 1,
       bottleneck: 0,
       adversarial: 0,
       schedule: 'steps',
@@ -94,6 +105,8 @@ export const cbd = defineDefense({
       confounderEpochs: 5,
       confounderLoss: 'cross-entropy',
       judgement: 'views',
+      weightAgainst: 'own-loss',
+      weightPower: 1,
       bottleneck: 0,
       adversarial: 0.01,
       critic: 'released',

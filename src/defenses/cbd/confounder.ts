@@ -5,7 +5,7 @@ import { sgd } from '../../nn/sgd.ts'
 import { keep, scope } from '../../tensor/scope.ts'
 import { noGrad, type Tensor, tensor, zeros } from '../../tensor/tensor.ts'
 import { noAugmentation } from '../../training/augment.ts'
-import { perSample } from '../../training/per-sample.ts'
+import { type PerSample, perSample } from '../../training/per-sample.ts'
 import { forEachBatch, scoreEach } from '../../training/predict.ts'
 import type { Batch } from '../../training/stage.ts'
 import type { Recipe } from '../../training/workshop.ts'
@@ -43,8 +43,7 @@ export function makeConfounder(view: DefenderView, recipe: Recipe, options: Conf
   const level = options.confounderLevel * Math.log(classes.length) // the loss of guessing is ln C
   const confounder = view.model('confounder', { normalized })
   const optimizer = sgd(confounder.parameters, recipe)
-  const logs = perSample(images.count, compute.device) // the sum over looks of log ℓ_B
-  const state = { confounder: stateOf(confounder), confounderOptimizer: optimizer, logs }
+  const seen: PerSample[] = [] // f_B's losses at each look
   const augmentation = judgement === 'views' ? recipe.augmentation : noAugmentation
   let trained = 0
 
@@ -57,6 +56,8 @@ export function makeConfounder(view: DefenderView, recipe: Recipe, options: Conf
     async trainTo(epochs) {
       const name = trained === 0 ? 'confounder' : `confounder-from-${trained}`
       const more = epochs - trained
+      while (judgement === 'looks' && seen.length < looks(epochs)) seen.push(perSample(images.count, compute.device))
+      const state = { confounder: stateOf(confounder), confounderOptimizer: optimizer, ...named('look', seen) }
       for await (const batch of view.stage(name, { ...recipe, augmentation, epochs: more, state })) {
         scope(() => {
           const { logits } = confounder.forward(batch.images, 'train')
@@ -64,17 +65,16 @@ export function makeConfounder(view: DefenderView, recipe: Recipe, options: Conf
           optimizer.step(options.confounderLoss === 'held-up' ? heldUp(loss, level) : loss, recipe.rate)
           batch.report({ loss, accuracy: accuracy(logits, batch.labels) })
         })
-        if (judgement !== 'looks' || !isLook(batch, { before: trained, epochs: more })) continue
+        const look = judgement === 'looks' ? lookAfter(batch, { trained, epochs: more }) : null
+        if (look === null) continue
         const losses = await lossesNow()
-        const each = Array.from(losses, (loss) => Math.log(Math.max(smallest, loss)))
-        logs.add(Int32Array.from(losses.keys()), each, 1)
+        scope(() => seen[look]?.set(Int32Array.from(losses.keys()), tensor(losses, [losses.length])))
         if (batch.last) view.trace('confounder loss', trained + batch.epoch, losses)
       }
       trained = epochs
     },
 
-    losses: async () =>
-      judgement === 'looks' ? logs.read().map((sum) => Math.exp(sum / looks(trained))) : lossesNow(),
+    losses: async () => (judgement === 'looks' ? lowestThird(seen.map((look) => look.read())) : lossesNow()),
 
     async judge(losses) {
       if (judgement === 'views') {
@@ -103,19 +103,32 @@ async function embeddingsOf(confounder: Classifier, { images, compute }: Defende
   return all
 }
 
-// f_B wanders, so that its loss of an image at one moment says little. A clean image's loss is low now and then, a
-// poisoned one's nearly always. So f_B is looked at every half epoch, from the end of the first epoch on, and ℓ_B is the
-// geometric mean over the looks.
+// f_B wanders, so that its loss of an image at one moment says little: it forgets the trigger for half an epoch and knows it
+// again. So f_B is looked at every half epoch, from the end of the first epoch on, and ℓ_B is the geometric mean of an
+// image's lowest third of the looks. A poisoned image is known at most looks, a clean one at few.
 
-/** The smallest loss that a look records: a loss of 0 has no logarithm. */
+/** The smallest loss that counts: a loss of 0 has no logarithm. */
 const smallest = 1e-6
 
 /** How many looks there are in so many epochs. */
 const looks = (epochs: number) => 2 * epochs - 1
 
-/** Whether a half epoch ends with this batch, and not the first half of the first epoch. */
-function isLook({ step, steps }: Batch, { before, epochs }: { before: number; epochs: number }): boolean {
-  const perEpoch = steps / epochs
-  const halves = (steps: number) => Math.floor((2 * steps) / perEpoch)
-  return halves(step + 1) > halves(step) && step + 1 >= (before === 0 ? perEpoch : 0)
+/** The number of the look that is due after this batch, counted from 0 over all of f_B's training; null where none is. */
+function lookAfter({ step, steps }: Batch, { trained, epochs }: { trained: number; epochs: number }): number | null {
+  const halves = (done: number) => Math.floor((2 * done * epochs) / steps)
+  const look = 2 * trained + halves(step + 1) - 2
+  return halves(step + 1) > halves(step) && look >= 0 ? look : null
 }
+
+/** Of each image the geometric mean of the lowest third of its losses, rounded up; [looks][images] to [images]. */
+export function lowestThird(seen: readonly Float32Array[]): Float32Array {
+  const count = Math.ceil(seen.length / 3)
+  return Float32Array.from(seen[0] as Float32Array, (_, image) => {
+    const own = seen.map((losses) => Math.max(smallest, losses[image] as number)).sort((a, b) => a - b)
+    const logs = own.slice(0, count).map(Math.log)
+    return Math.exp(logs.reduce((sum, log) => sum + log, 0) / count)
+  })
+}
+
+const named = (name: string, each: readonly PerSample[]) =>
+  Object.fromEntries(each.map((one, i) => [`${name}-${i + 1}`, one]))

@@ -6,9 +6,9 @@ import type { Suspicion, Verdict } from '../../training/suspicion.ts'
 // label, the attacker's target.
 
 /** A loss is low below this share of that of guessing, ln C. */
-const lowShare = 0.05 / Math.log(10)
-/** Labels differ by chance: so much of each label's images may have low losses. */
-const usual = 0.02
+const lowShare = 0.01 / Math.log(10)
+/** Labels differ by chance: so much of each label's images may have low losses (at most 0.6 % of CIFAR-10's). */
+const usual = 0.01
 /** A label stands out whose share of low losses is so many times what is usual: for a finding, and for a weak one. */
 const factors = { found: 5, weak: 2.5 }
 

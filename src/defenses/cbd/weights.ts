@@ -1,8 +1,8 @@
 import type { Tensor } from '../../tensor/tensor.ts'
 
 export interface WeightOptions {
-  /** ℓ_C counts as no less than its mean over the batch */
-  readonly weightFloor: boolean
+  /** what ℓ_B is weighed against: ℓ_C of the image, or the mean of ℓ_C over the batch */
+  readonly weightAgainst: 'own-loss' | 'mean-loss'
   /** k of ℓ_B^k / (ℓ_B^k + ℓ_C^k) */
   readonly weightPower: number
 }
@@ -11,15 +11,13 @@ export interface WeightOptions {
 export function deconfoundingWeights(
   confounderLosses: Tensor,
   losses: Tensor,
-  { weightFloor, weightPower }: WeightOptions = { weightFloor: false, weightPower: 1 },
+  { weightAgainst, weightPower }: WeightOptions = { weightAgainst: 'own-loss', weightPower: 1 },
 ): Tensor {
-  const [confounded, own] = [finite(confounderLosses), finite(losses)]
-  const [left, right] = [confounded, weightFloor ? atLeast(own, own.mean()) : own]
+  const [left, own] = [finite(confounderLosses), finite(losses)]
+  const right = weightAgainst === 'own-loss' ? own : own.mean()
   if (weightPower === 1) return left.div(left.add(right))
   return left.div(right).log().mul(weightPower).sigmoid() // the same, without powers that overflow
 }
 
 /** Losses within (0, 10^9]: what is not a number counts as 0. */
 const finite = (losses: Tensor) => losses.nanToNum(0).clamp(1e-12, 1e9)
-
-const atLeast = (values: Tensor, least: Tensor) => values.sub(least).relu().add(least)
