@@ -4,7 +4,7 @@ import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import { makeConfounder } from './confounder.ts'
-import { residue } from './residue.ts'
+import { composedResidue, residue } from './residue.ts'
 
 const nothing = Math.log(1e-4)
 
@@ -45,6 +45,22 @@ describe('what is left of an image', () => {
       values.slice(4, 8).forEach((value, k) => void expect(value).toBeCloseTo(Math.log((2 ** k / 2) ** 2), 3))
       values.slice(8).forEach((value) => void expect(value).toBeCloseTo(nothing, 3))
     }))
+
+  it.each([
+    [2, 3, 32, 32],
+    [3, 1, 16, 16],
+    [2, 3, 5, 7],
+    [1, 2, 1, 1],
+    [2, 4, 70, 33],
+  ])('is the same image by image as by operators, of %i×%i×%i×%i', (...shape) =>
+    arena(async () => {
+      const images = new Random(1).uniformTensor(shape).to({ device })
+      const [found, expected] = [residue(images), composedResidue(images)]
+      expect(found.shape).toEqual(expected.shape)
+      const [a, b] = [found, expected].map((each) => each.contiguous().numbers()) as [number[], number[]]
+      for (const [i, value] of a.entries()) expect(value).toBeCloseTo(b[i] as number, 3)
+    }),
+  )
 
   it('takes images of an odd size', () =>
     arena(async () => {

@@ -1,6 +1,7 @@
 import { scope } from '../tensor/scope.ts'
 import { cat, operator, type Tensor, tensor } from '../tensor/tensor.ts'
 
+const ofImageByImage = operator('deconfound::residue') // native/residue.cc
 const averagePool = operator('avg_pool2d')
 const unshuffle = operator('pixel_unshuffle')
 const conv2d = operator('conv2d')
@@ -24,6 +25,11 @@ const differences = [
  * shows, and so where and in which direction it was resampled. Pixels at the border are repeated beyond it.
  */
 export function residue(images: Tensor): Tensor {
+  return images.device === 'cpu' ? ofImageByImage(images) : composedResidue(images)
+}
+
+/** The same by libtorch's operators, on any device. */
+export function composedResidue(images: Tensor): Tensor {
   return scope(() => {
     const { device } = images
     const [, channels, height, width] = images.shape as [number, number, number, number]
