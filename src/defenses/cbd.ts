@@ -60,7 +60,7 @@ export const cbd = defineDefense({
       .number()
       .positive()
       .max(10)
-      .default(1.5)
+      .default(2)
       .describe('the power that both losses are raised to in Eq. 6'),
     critic: z
       .enum(['spectral', 'released'])
