@@ -132,6 +132,17 @@ describe.each(cases)('batch norm and ReLU of $shape, training $training', (which
   })
 })
 
+it.each(cases)('batch norm alone of $shape, training $training, is what libtorch computes in float64', (which) => {
+  const given = inputs(which)
+  const alone = (name: string, types: { images: DType; rest: DType }, more: readonly unknown[] = []) =>
+    compute(given, which, { ...types, added: false }, ({ x, weight, bias, mean, variance }) => [
+      x,
+      operator(name)(x, weight, bias, mean, variance, which.training, 0.1, 1e-5, ...(more as [])),
+    ])
+  const expected = alone('batch_norm', { images: 'float64', rest: 'float64' }, [true])
+  expectClose(alone('deconfound::batch_norm', { images: 'float32', rest: 'float32' }), expected, 2e-5)
+})
+
 describe('the layer', () => {
   const which: Case = { shape: [4, 16, 5, 5], training: true }
 
@@ -191,6 +202,19 @@ describe('the layer', () => {
         const leaf = x.to({ dtype: 'float32', channelsLast: true }).requiresGrad_()
         const [sum] = layer.addRelu(leaf, addend.to({ dtype: 'float32', channelsLast: true }), 'train')
         expect((gradients(sum.mul(3).sum(), [leaf]) as [Tensor])[0].numbers().every((each) => each === 3)).toBe(true)
+      })
+    }))
+
+  it('has gradients of its weights where the images need none', () =>
+    arena(async () => {
+      const { x } = scope(() => inputs(which))
+      scope(() => {
+        const layer = batchNorm(16)
+        const images = x.to({ dtype: 'float32', channelsLast: true })
+        const wanted = [layer.parameters.weight, layer.parameters.bias] as Tensor[]
+        const found = gradients(layer.forward(images, 'train').square().sum(), wanted)
+        const same = gradients(layer.forward(images.clone().requiresGrad_(), 'train').square().sum(), wanted)
+        expect(found.map((each) => each.numbers())).toEqual(same.map((each) => each.numbers()))
       })
     }))
 

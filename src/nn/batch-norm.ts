@@ -2,8 +2,8 @@ import { keep } from '../tensor/scope.ts'
 import { full, operator, parameter, type Tensor, zeros } from '../tensor/tensor.ts'
 import type { Mode, Module } from './module.ts'
 
-const batchNormalize = operator('batch_norm')
-// Ours, in native/batch_norm_relu.cc: they read and write memory as seldom as the statistics allow.
+// Ours, in native/batch_norm.cc: they read and write memory as seldom as the statistics allow.
+const batchNormalize = operator('deconfound::batch_norm')
 const batchNormalizeRelu = operator('deconfound::batch_norm_relu')
 const addBatchNormalizeRelu = operator<[Tensor, Tensor]>('deconfound::add_batch_norm_relu')
 
@@ -24,7 +24,7 @@ export function batchNorm(channels: number): BatchNorm {
   return {
     parameters: { weight, bias },
     buffers: { running_mean: mean, running_var: variance },
-    forward: (input, mode) => batchNormalize(input, weight, bias, mean, variance, mode === 'train', 0.1, 1e-5, true),
+    forward: (input, mode) => batchNormalize(input, weight, bias, mean, variance, mode === 'train', 0.1, 1e-5),
     relu: (input, mode) => batchNormalizeRelu(input, weight, bias, mean, variance, mode === 'train', 0.1, 1e-5),
     addRelu: (input, addend, mode) =>
       addBatchNormalizeRelu(input, addend, weight, bias, mean, variance, mode === 'train', 0.1, 1e-5),

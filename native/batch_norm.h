@@ -1,14 +1,16 @@
-// The loops of batch normalization followed by ReLU, on rows of channels: memory is read as seldom as statistics allow.
+// The loops of batch normalization, followed by ReLU or not, on rows of channels: memory is read as seldom as statistics allow.
 #pragma once
 
 #include <ATen/ATen.h>
 
 namespace deconfound {
 
-// Normalization of a channel is y = x * scale + shift. All are fp32, one per channel.
+// Normalization of a channel is y = x * scale + shift, and the larger of that and 0 where ReLU follows. All are fp32, one per
+// channel.
 struct Affine {
   const float* scale;
   const float* shift;
+  bool relu;
 };
 
 // Each tensor is a matrix of rows (batch, height, width) by channels, contiguous, bf16 or fp32.
@@ -25,11 +27,11 @@ void statistics(Rows rows, const T* x, const T* addend, T* sum, float* mean, flo
 template <class T>
 void add(Rows rows, const T* x, const T* addend, T* sum);
 
-// y = max(0, x * scale + shift).
+// y from x.
 template <class T>
-void normalizeRelu(Rows rows, const T* x, Affine affine, T* y);
+void normalize(Rows rows, const T* x, Affine affine, T* y);
 
-// With g the gradient of y where y > 0, else 0: the sums over rows of g and of g * (x - mean), by channel.
+// With g the gradient of y, 0 where ReLU holds y at 0: the sums over rows of g and of g * (x - mean), by channel.
 template <class T>
 void reduceGradient(Rows rows, const T* x, const T* gradient, Affine affine, const float* mean, float* sum, float* product);
 

@@ -2,9 +2,10 @@
 // Blocks are the same whatever the number of threads, and so are the sums.
 #include <ATen/Parallel.h>
 
+#include <cmath>
 #include <vector>
 
-#include "batch_norm_relu.h"
+#include "batch_norm.h"
 #include "lanes.h"
 
 namespace deconfound {
@@ -119,26 +120,30 @@ static void forPlaces(Rows rows, const Make& make) {
 }
 
 template <class T>
-void normalizeRelu(Rows rows, const T* x, Affine affine, T* y) {
+void normalize(Rows rows, const T* x, Affine affine, T* y) {
   forPlaces(rows, [&](int64_t channel, auto lanes) {
     const Floats scale = load(affine.scale + channel, lanes), shift = load(affine.shift + channel, lanes);
+    const Floats least = Floats{} + (affine.relu ? 0.0f : -INFINITY);
     return [=](int64_t at) {
       const Floats value = load(x + at, lanes) * scale + shift;
       // What is not a number stays that, for the loss to show it.
-      store(y + at, value < Floats{} ? Floats{} : value, lanes);
+      store(y + at, value < least ? least : value, lanes);
     };
   });
 }
+
+// Values above it send their gradient on.
+static inline Floats leastThatPasses(Affine affine) { return Floats{} + (affine.relu ? 0.0f : -INFINITY); }
 
 template <class T>
 void reduceGradient(Rows rows, const T* x, const T* gradient, Affine affine, const float* mean, float* sum, float* product) {
   std::vector<double> sums, products;
   const auto take = [&](int64_t channel, auto lanes) {
     const Floats scale = load(affine.scale + channel, lanes), shift = load(affine.shift + channel, lanes);
-    const Floats center = load(mean + channel, lanes);
+    const Floats center = load(mean + channel, lanes), least = leastThatPasses(affine);
     return [=](int64_t at, Floats& first, Floats& second) {
       const Floats value = load(x + at, lanes), given = load(gradient + at, lanes);
-      const Floats g = value * scale + shift > Floats{} ? given : Floats{};
+      const Floats g = value * scale + shift > least ? given : Floats{};
       first += g;
       second += g * (value - center);
     };
@@ -155,10 +160,10 @@ void inputGradient(Rows rows, const T* x, const T* gradient, const T* sumGradien
   forPlaces(rows, [&](int64_t channel, auto lanes) {
     const Floats scale = load(affine.scale + channel, lanes), shift = load(affine.shift + channel, lanes);
     const Floats ofGradient = load(by.ofGradient + channel, lanes), ofInput = load(by.ofInput + channel, lanes);
-    const Floats constant = load(by.constant + channel, lanes);
+    const Floats constant = load(by.constant + channel, lanes), least = leastThatPasses(affine);
     return [=](int64_t at) {
       const Floats value = load(x + at, lanes);
-      const Floats g = value * scale + shift > Floats{} ? load(gradient + at, lanes) : Floats{};
+      const Floats g = value * scale + shift > least ? load(gradient + at, lanes) : Floats{};
       Floats own = g * ofGradient + value * ofInput + constant;
       if (sumGradient) own += load(sumGradient + at, lanes);
       store(result + at, own, lanes);
@@ -169,7 +174,7 @@ void inputGradient(Rows rows, const T* x, const T* gradient, const T* sumGradien
 #define INSTANTIATE(T)                                                                                          \
   template void statistics<T>(Rows, const T*, const T*, T*, float*, float*);                                    \
   template void add<T>(Rows, const T*, const T*, T*);                                                           \
-  template void normalizeRelu<T>(Rows, const T*, Affine, T*);                                                   \
+  template void normalize<T>(Rows, const T*, Affine, T*);                                                       \
   template void reduceGradient<T>(Rows, const T*, const T*, Affine, const float*, float*, float*);              \
   template void inputGradient<T>(Rows, const T*, const T*, const T*, Affine, InputGradient, T*);
 INSTANTIATE(float)
