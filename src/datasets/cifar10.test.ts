@@ -136,6 +136,21 @@ describe('cifar10', () => {
     expect((await load(join(folder, 'both'), 1000)).train.hash).toBe(all.train.hash)
   })
 
+  it('measures on the last training images where some are held out, and not on the test images', async () => {
+    const held = (heldOut: number) =>
+      cifar10.load(cifar10.options.parse({ heldOut }), {
+        data: join(folder, 'both'),
+        seed: 1,
+        progress: () => undefined,
+      })
+    const all = await load(join(folder, 'both'))
+    const { train, test } = await held(6)
+    expect(train.names).toEqual(all.train.names.slice(0, 14))
+    expect(test?.names).toEqual(all.train.names.slice(14))
+    expect(test?.pixels).toEqual(all.train.pixels.slice(14 * 3072))
+    await expect(held(20)).rejects.toThrow('Cannot hold out 20 of 20 training images: give a smaller number')
+  })
+
   it('takes the names of the classes from the list beside the batches', async () => {
     const place = join(folder, 'named')
     await writeExample(place, 'binary', 1)
