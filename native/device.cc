@@ -13,13 +13,14 @@
 
 namespace deconfound {
 
-// setThreads(count): OpenMP's and OpenBLAS's alike.
+// setThreads(count): OpenMP's. OpenBLAS has one: its matrices are small here, and its own threads would wait for cores on which
+// OpenMP's spin.
 static napi_value setThreads(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
     const auto count = static_cast<int>(integer(env, arguments[0]));
     at::set_num_threads(count);
-    if (auto* openblas = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) openblas(count);
+    if (auto* openblas = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) openblas(1);
     return nullptr;
   });
 }

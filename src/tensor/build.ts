@@ -30,7 +30,7 @@ export async function buildAddon(say: (line: string) => void): Promise<string> {
   const libtorch = findLibtorch()
   const addon = join(
     cacheRoot(),
-    `libtorch-${libtorch.version}-${digest(sourceDigest() + JSON.stringify(libtorch) + instructions())}`,
+    `libtorch-${libtorch.version}-${digest(sourceDigest() + JSON.stringify(libtorch) + speed + instructions())}`,
     'deconfound.node',
   )
   if (!existsSync(addon)) {
@@ -62,7 +62,10 @@ const memoryFile = () =>
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16)
 
-/** What the processor can do: the addon is compiled for it. */
+/** The addon is compiled for the processor that it runs on. */
+const speed = ['-O3', '-march=native']
+
+/** What the processor can do. */
 function instructions(): string {
   const facts = '/proc/cpuinfo'
   const text = existsSync(facts) ? readFileSync(facts, 'utf8') : ''
@@ -92,12 +95,15 @@ async function compile(libtorch: Libtorch, addon: string): Promise<void> {
     const compiler = process.env.CXX || 'c++'
     const [major, minor] = libtorch.version.split('.').map(Number) as [number, number]
     const napi = (createRequire(import.meta.url)('node-api-headers') as { include_dir: string }).include_dir
+    // libtorch's parallel loops are OpenMP's, in its headers. Their runtime is the one that libtorch has loaded, which is GCC's:
+    // so nothing is linked, and another compiler, whose runtime is another, makes loops of one thread.
+    const parallel = (await isGcc(compiler)) ? ['-fopenmp'] : []
     const cudaHeaders = libtorch.cuda ? findCudaHeaders(libtorch) : undefined
     const flags = [
       `-std=${major > 2 || (major === 2 && minor >= 13) ? 'c++20' : 'c++17'}`,
       ...[
-        '-O3',
-        '-march=native', // the cache key names the processor's instructions
+        ...speed,
+        ...parallel,
         '-fPIC',
         '-fvisibility=hidden',
         '-w',
@@ -127,6 +133,11 @@ async function compile(libtorch: Libtorch, addon: string): Promise<void> {
   }
 }
 
+async function isGcc(compiler: string): Promise<boolean> {
+  const macros = await execute(compiler, ['-dM', '-E', '-x', 'c++', '/dev/null'])
+  return macros.includes('__GNUC__') && !macros.includes('__clang__')
+}
+
 function findCudaHeaders(libtorch: Libtorch): string | undefined {
   const packages = join(libtorch.lib, '../../nvidia')
   const places = [process.env.CUDA_HOME, '/usr/local/cuda', join(packages, 'cu13'), join(packages, 'cuda_runtime')]
@@ -135,10 +146,11 @@ function findCudaHeaders(libtorch: Libtorch): string | undefined {
     .find((path) => path && existsSync(join(path, 'cuda_runtime_api.h')))
 }
 
-function execute(command: string, parameters: string[]): Promise<void> {
+/** What it prints. */
+function execute(command: string, parameters: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(command, parameters, { maxBuffer: 1 << 26 }, (error, _, stderr) => {
-      if (!error) return resolve()
+    execFile(command, parameters, { maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+      if (!error) return resolve(stdout)
       const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
       const reason = missing
         ? `there is no compiler '${command}'. On Debian: apt-get install g++. Elsewhere set CXX to a C++ compiler`

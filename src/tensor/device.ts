@@ -39,7 +39,7 @@ export function hasFastBf16(device: string): boolean {
   return existsSync('/proc/cpuinfo') && /\bavx512_bf16\b|\bamx_bf16\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))
 }
 
-/** Sets OpenMP's and OpenBLAS's threads alike. */
+/** Sets how many threads compute. */
 export function useThreads(count: number): void {
   native().setThreads(count)
 }
