@@ -51,7 +51,7 @@ export async function trainModel(
         const { value, pull } = heldApart(independence, embedding, { r: confounded.embedding, step }) // Eq. 7
         loss = loss.add(value.mul(adversarial))
         const push = gradientOfLoss(model, { logits, labels, shares })
-        figures.adversarial = pull.norm().mul(adversarial).div(push.norm())
+        figures.adversarial = pull.norm().mul(adversarial).div(push.norm().clamp(1e-12, null))
         strength.add(figures.adversarial)
       }
       if (bottleneck > 0) loss = loss.add(embedding.square().sum([1]).mean().mul(bottleneck)) // ‖z‖², Eq. 8
