@@ -56,12 +56,7 @@ export const cbd = defineDefense({
       .describe(
         "what the confounder's loss is weighed against in Eq. 6: the model's mean loss over the batch, or its loss of the image",
       ),
-    weightPower: z
-      .number()
-      .positive()
-      .max(10)
-      .default(2)
-      .describe('the power that both losses are raised to in Eq. 6'),
+    weightPower: z.number().positive().max(10).default(2).describe('the power that both losses are raised to in Eq. 6'),
     critic: z
       .enum(['spectral', 'released'])
       .default('spectral')
