@@ -5,7 +5,7 @@ import type { Recipe } from '../training/workshop.ts'
 import { makeConfounder } from './cbd/confounder.ts'
 import { detect, separation } from './cbd/detect.ts'
 import { trainModel } from './cbd/model.ts'
-import { defineDefense } from './defense.ts'
+import { type DefenderView, defineDefense } from './defense.ts'
 
 /**
  * Causality-inspired Backdoor Defense (Zhang et al., "Backdoor Defense via Deconfounded Representation Learning", CVPR
@@ -54,7 +54,7 @@ export const cbd = defineDefense({
       .enum(['mean-loss', 'own-loss'])
       .default('mean-loss')
       .describe(
-        "what the confounder's loss is weighed against in Eq. 6: the model's mean loss over the batch, or its loss of the image",
+        "what the confounder's loss is weighed against in Eq. 6: the model's mean loss over the batch, up to the level, or its loss of the image",
       ),
     weightPower: z.number().positive().max(10).default(2).describe('the power that both losses are raised to in Eq. 6'),
     critic: z
@@ -115,11 +115,13 @@ export const cbd = defineDefense({
   },
   async train(options, view) {
     const recipe = recipeOf(options, view.recipe)
-    const confounder = makeConfounder(view, recipe, options)
+    const level = levelOf(options, view)
+    const confounder = makeConfounder(view, recipe, { ...options, level })
     await confounder.trainTo(options.confounderEpochs)
     const losses = await confounder.losses()
     const classifier = await trainModel(view, recipe, {
       ...options,
+      level,
       judge: await confounder.judge(losses),
       stage: 'model',
     })
@@ -129,7 +131,8 @@ export const cbd = defineDefense({
     grid: { confounderEpochs: [3, 5, 8], bottleneck: [1e-5, 1e-4, 1e-3] },
     async train(options, view, { settings, wanted, tried }) {
       const recipe = recipeOf(options, view.recipe)
-      const confounder = makeConfounder(view, recipe, options)
+      const level = levelOf(options, view)
+      const confounder = makeConfounder(view, recipe, { ...options, level })
       for (const epochs of [...new Set(settings.map(({ confounderEpochs }) => confounderEpochs as number))]) {
         await confounder.trainTo(epochs) // from where the setting before has left it
         const losses = await confounder.losses()
@@ -138,7 +141,7 @@ export const cbd = defineDefense({
         for (const setting of own) {
           await arena(async () => {
             const stage = `model-${epochs}-${setting.bottleneck}`
-            const classifier = await trainModel(view, recipe, { ...options, ...setting, judge, stage })
+            const classifier = await trainModel(view, recipe, { ...options, ...setting, level, judge, stage })
             await tried({ setting, classifier, separation: separation(losses) })
           })
         }
@@ -148,6 +151,9 @@ export const cbd = defineDefense({
 })
 
 type Options = z.output<typeof cbd.options>
+
+/** The loss that f_B is held at, a share of that of guessing, ln C. */
+const levelOf = ({ confounderLevel }: Options, { classes }: DefenderView) => confounderLevel * Math.log(classes.length)
 
 function recipeOf(options: Options, run: Recipe): Recipe {
   return {

@@ -16,7 +16,8 @@ import type { DefenderView } from '../defense.ts'
 
 export interface ConfounderOptions {
   readonly confounderLoss: 'held-up' | 'cross-entropy'
-  readonly confounderLevel: number
+  /** the batch's mean loss is held there */
+  readonly level: number
   readonly judgement: 'looks' | 'end' | 'views'
   readonly normalized: boolean
 }
@@ -38,9 +39,8 @@ export interface Confounder {
 }
 
 export function makeConfounder(view: DefenderView, recipe: Recipe, options: ConfounderOptions): Confounder {
-  const { images, classes, compute } = view
-  const { judgement, normalized } = options
-  const level = options.confounderLevel * Math.log(classes.length) // the loss of guessing is ln C
+  const { images, compute } = view
+  const { judgement, normalized, level } = options
   const confounder = view.model('confounder', { normalized })
   const optimizer = sgd(confounder.parameters, recipe)
   const seen: PerSample[] = [] // f_B's losses at each look

@@ -1,8 +1,10 @@
 import type { Tensor } from '../../tensor/tensor.ts'
 
 export interface WeightOptions {
-  /** what ℓ_B is weighed against: ℓ_C of the image, or the mean of ℓ_C over the batch */
+  /** what ℓ_B is weighed against: ℓ_C of the image, or the mean of ℓ_C over the batch, up to the level */
   readonly weightAgainst: 'own-loss' | 'mean-loss'
+  /** the level that f_B's loss is held at: more than that ℓ_C says nothing */
+  readonly level: number
   /** k of ℓ_B^k / (ℓ_B^k + ℓ_C^k) */
   readonly weightPower: number
 }
@@ -11,10 +13,10 @@ export interface WeightOptions {
 export function deconfoundingWeights(
   confounderLosses: Tensor,
   losses: Tensor,
-  { weightAgainst, weightPower }: WeightOptions = { weightAgainst: 'own-loss', weightPower: 1 },
+  { weightAgainst, weightPower, level }: WeightOptions = { weightAgainst: 'own-loss', weightPower: 1, level: Infinity },
 ): Tensor {
   const [left, own] = [finite(confounderLosses), finite(losses)]
-  const right = weightAgainst === 'own-loss' ? own : own.mean()
+  const right = weightAgainst === 'own-loss' ? own : own.mean().clamp(null, level)
   if (weightPower === 1) return left.div(left.add(right))
   return left.div(right).log().mul(weightPower).sigmoid() // the same, without powers that overflow
 }
