@@ -37,7 +37,7 @@ const forward = 1 / 3 // of a forward and a backward pass
 /** Passes per image in units of plain training's forward and backward. Absent: 1. */
 const arithmetic: Readonly<Record<string, number>> = {
   'nad model': 1 + forward, // the teacher's
-  'cbd model': 1 + forward, // the confounder's
+  'cbd confounder': 1 + (5 / 3) * forward, // five looks at all images in three epochs
   'abl unlearning': 1 + forward / 0.01, // after each epoch the accuracy on the other 99 %
   'd-br model': 1 + 0.05 / 0.2 + forward, // with the unlearning between its epochs, and the accuracy after each
   'dbd backbone': 2, // two views

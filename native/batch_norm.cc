@@ -45,6 +45,10 @@ static Affine affineOf(const at::Tensor& facts, bool relu) { return {fact(facts,
 static at::Tensor prepare(const at::Tensor& x, const at::Tensor& addend, const at::Tensor& sum, const at::Tensor& weight,
                           const at::Tensor& bias, at::Tensor& runningMean, at::Tensor& runningVariance, Settings settings) {
   const Rows rows = rowsOf(x);
+  for (const auto& each : {weight, bias, runningMean, runningVariance}) {
+    TORCH_CHECK(each.scalar_type() == at::kFloat && each.is_contiguous() && each.numel() == rows.channels,
+                "weight, bias and statistics are one fp32 number for each of ", rows.channels, " channels");
+  }
   const at::Tensor facts = at::empty({kFacts, rows.channels}, at::kFloat);
   float *mean = fact(facts, kMean), *inverse = fact(facts, kInverse);
   float *keptMean = runningMean.data_ptr<float>(), *keptVariance = runningVariance.data_ptr<float>();

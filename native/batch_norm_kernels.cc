@@ -32,7 +32,7 @@ static inline void forChannels(int64_t channels, const Body& body) {
   if (channel < channels) body(channel, channels - channel);
 }
 
-// Sums two quantities of each row over all rows, by channel: take(at, channel, lanes) gives both of the place `at`.
+// Sums two quantities of each row over all rows, by channel: takeOf(channel, lanes) makes what adds both of a place to them.
 template <class Take>
 static void sumRows(Rows rows, const Take& takeOf, std::vector<double>& first, std::vector<double>& second) {
   const int64_t channels = rows.channels;
@@ -108,7 +108,7 @@ void add(Rows rows, const T* x, const T* addend, T* sum) {
   });
 }
 
-// Calls body(at, channel, lanes) for every place of a block, with what depends on the channel made once.
+// Calls make(channel, lanes)(at) for every place, with what depends on the channel made once a block.
 template <class Make>
 static void forPlaces(Rows rows, const Make& make) {
   forBlocks(rows, [&](int64_t, int64_t begin, int64_t end) {
@@ -119,11 +119,14 @@ static void forPlaces(Rows rows, const Make& make) {
   });
 }
 
+// The least that y can be; values above it send their gradient on.
+static inline Floats leastThatPasses(Affine affine) { return Floats{} + (affine.relu ? 0.0f : -INFINITY); }
+
 template <class T>
 void normalize(Rows rows, const T* x, Affine affine, T* y) {
   forPlaces(rows, [&](int64_t channel, auto lanes) {
     const Floats scale = load(affine.scale + channel, lanes), shift = load(affine.shift + channel, lanes);
-    const Floats least = Floats{} + (affine.relu ? 0.0f : -INFINITY);
+    const Floats least = leastThatPasses(affine);
     return [=](int64_t at) {
       const Floats value = load(x + at, lanes) * scale + shift;
       // What is not a number stays that, for the loss to show it.
@@ -131,9 +134,6 @@ void normalize(Rows rows, const T* x, Affine affine, T* y) {
     };
   });
 }
-
-// Values above it send their gradient on.
-static inline Floats leastThatPasses(Affine affine) { return Floats{} + (affine.relu ? 0.0f : -INFINITY); }
 
 template <class T>
 void reduceGradient(Rows rows, const T* x, const T* gradient, Affine affine, const float* mean, float* sum, float* product) {

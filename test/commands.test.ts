@@ -153,6 +153,37 @@ describe('table', () => {
   })
 })
 
+describe('tune', () => {
+  const words = [
+    ...['--attack', 'badnets', '--subset', '30', '--folds', '2'],
+    ...small,
+    '--epochs',
+    '1',
+    '--batch',
+    '8',
+  ]
+
+  it('compares settings, and writes a configuration that runs', async () => {
+    const file = at('best.yaml')
+    const { code, out } = await command('tune', ...words, '--runs', at('runs'), '--apply', file, '--by', 'accuracy')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^confounder-epochs +bottleneck +held-out accuracy +separation/)
+    expect(out).toContain(`best by accuracy written: deconfound run --config ${file}`)
+    const printed = await json('run', '--config', file, '--print-config')
+    expect([3, 5, 8]).toContain(printed['defense.confounder-epochs'])
+    const again = await json('tune', ...words, '--runs', at('runs'))
+    expect(again.settings.length).toBe(9)
+  })
+
+  it.each([
+    [['--folds', '1'], "'folds'"],
+    [['--subset', 'x'], "'subset'"],
+    [['--defense', 'abl'], "Cannot search settings of defense 'abl'"],
+  ])('refuses %s', async (more, message) => {
+    expect(await command('tune', ...small, ...more)).toMatchObject({ code: 2, error: expect.stringContaining(message) })
+  })
+})
+
 describe('sweep', () => {
   const folder = fileURLToPath(new URL('../experiments', import.meta.url))
 

@@ -8,7 +8,7 @@
 #   DEVICE   cuda:0; `cpu` rehearses          EPOCHS   15 of `train`, 100 of `sweep`
 #   DATA     data/cifar-10-batches-py         LIMIT    0: all training images, else as many (a rehearsal)
 #   BATCHES  "128 512"                        ROUNDS   10: rounds of ten steps each
-#   MINUTES  9: of the sweep, which goes on with what was broken off
+#   MINUTES  9: of `train` and of `sweep`, which go on with what was broken off
 #
 # Needs dist/ (npm run build's TypeScript half) and node_modules with what runs; bench/gpu/README.md tells how to bring
 # them along. Rehearse: DEVICE=cpu EPOCHS=1 LIMIT=512 BATCHES=64 ROUNDS=1 MINUTES=1 bench/gpu/run.sh /tmp/gpu
@@ -47,7 +47,7 @@ steps() {
   return $status
 }
 
-# A sweep of experiments/ on this device, its records under RESULTS: longest gap first, as its file has it.
+# Works on a sweep of experiments/, its records under RESULTS.
 cells() {
   local plan=$results/$1.yaml
   sed -e "s|^record: .*|record: $results/$1|" -e "s|epochs: [0-9]*|epochs: ${EPOCHS:-$2}, dataset.limit: ${LIMIT:-0}, device: '$device'|" \

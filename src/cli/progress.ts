@@ -18,6 +18,7 @@ function onTerminal(interrupted: () => boolean) {
     fps: 4,
   })
   let task = ''
+  let shown = 0
   const show = (name: string, done: number, total: number, detail: string) => {
     if (task !== name) {
       bar.stop()
@@ -42,7 +43,13 @@ function onTerminal(interrupted: () => boolean) {
     reading: counting('reading images'),
     writing: counting('writing images'),
     scoring: counting('scoring images'),
-    progress: (p: Progress) => show(`${p.stage} ${p.epoch + 1}/${p.epochs}`, p.batch, p.batches, details(p)),
+    progress(p: Progress) {
+      // Reading the values waits for the device: no more often than a person can see.
+      const name = `${p.stage} ${p.epoch + 1}/${p.epochs}`
+      if (task === name && p.batch < p.batches && performance.now() - shown < 250) return
+      shown = performance.now()
+      show(name, p.batch, p.batches, details(p))
+    },
     epoch: (metrics: EpochMetrics) => line(epochLine(metrics)),
     interrupted,
     stop: () => bar.stop(),

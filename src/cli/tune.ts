@@ -1,8 +1,17 @@
 import { Command, Option } from 'commander'
 import { stringify } from 'yaml'
 import { UserError } from '../errors.ts'
+import { kebab } from '../experiment/check.ts'
 import { describeOptions, parseFlag } from '../experiment/config.ts'
-import { type Criterion, criteria, searchSettings, type TuneResult, tune, withSetting } from '../experiment/tune.ts'
+import {
+  type Criterion,
+  criteria,
+  sameSetting,
+  searchSettings,
+  type TuneResult,
+  tune,
+  withSetting,
+} from '../experiment/tune.ts'
 import { writeAtomically } from '../files.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { listenForSignals, withListener } from './session.ts'
@@ -50,17 +59,16 @@ function describe(
 ): string {
   const names = Object.keys(settings[0]?.setting ?? {})
   const rows = settings.map(({ setting, accuracy, separation }) => {
-    const chosen = criteria.filter((criterion) => sameValues(best[criterion], setting))
+    const chosen = criteria.filter((criterion) => sameSetting(best[criterion], setting))
     const mark = chosen.length > 0 ? `best by ${chosen.join(' and ')}` : ''
     return [...names.map((name) => String(setting[name])), percent(accuracy), separation.toFixed(4), mark]
   })
-  const heads = [...names, 'held-out accuracy', 'separation', '']
+  const heads = [...names.map(kebab), 'held-out accuracy', 'separation', '']
   const applied = apply ? `\nbest by ${by} written: deconfound run --config ${apply}` : ''
   return `${table([heads, ...rows])}
 
 held-out accuracy: by the labels as given, poisoned ones included: a model that obeys scores higher
-separation: how far the losses of the confounder fall into two groups; no label is trusted
+separation: how far the losses of the confounder fall into two groups; no label is trusted. The confounder is the same
+for all values of the other settings: of equal separations the higher accuracy is called best
 ${images} images, search in ${run}${applied}`
 }
-
-const sameValues = (one: object, other: object) => JSON.stringify(one) === JSON.stringify(other)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
-import { accuracy, crossEntropy, crossEntropyEach } from '../nn/losses.ts'
+import { accuracy, crossEntropy, crossEntropyEach, heldUp } from '../nn/losses.ts'
 import { copyWeights, stateOf } from '../nn/module.ts'
 import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
@@ -88,7 +88,7 @@ export function keptUp(
   loss: Tensor,
   { isolation, level }: { isolation: 'ascent' | 'flooding'; level: number },
 ): Tensor {
-  return isolation === 'ascent' ? loss.mul(loss.detach().sub(level).sign()) : loss.sub(level).abs().add(level)
+  return isolation === 'ascent' ? heldUp(loss, level) : loss.sub(level).abs().add(level)
 }
 
 interface Unlearning {

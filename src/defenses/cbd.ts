@@ -1,11 +1,56 @@
 import { z } from 'zod'
 import { steps } from '../nn/schedule.ts'
 import { arena } from '../tensor/scope.ts'
+import type { Suspicion } from '../training/suspicion.ts'
 import type { Recipe } from '../training/workshop.ts'
-import { makeConfounder } from './cbd/confounder.ts'
-import { detect, separation } from './cbd/detect.ts'
+import { startConfounder } from './cbd/confounder.ts'
+import { detect, rank, separation } from './cbd/detect.ts'
 import { trainModel } from './cbd/model.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
+
+const options = z.object({
+  confounderEpochs: z.int().min(1).default(3).describe('epochs of the confounder, T1 (the paper searches 3, 5, 8)'),
+  confounderLoss: z
+    .enum(['held-up', 'cross-entropy'])
+    .default('held-up')
+    .describe("the confounder's loss: cross entropy, or cross entropy held up at a level by local gradient ascent"),
+  confounderLevel: z
+    .number()
+    .positive()
+    .max(1)
+    .default(0.52)
+    .describe("the level, as a share of the loss of guessing, ln C of C classes; the batch's mean loss is held there"),
+  judgement: z
+    .enum(['looks', 'end', 'views'])
+    .default('looks')
+    .describe(
+      "when the confounder's losses are taken: at looks every half epoch, of which an image's lowest third count; at its end; or of each augmented view",
+    ),
+  bottleneck: z.number().min(0).default(1e-4).describe('weight of the mean squared length of the embedding, β'),
+  adversarial: z.number().min(0).default(0.01).describe('weight of the independence term L_adv, λ'),
+  weights: z
+    .enum(['mean-one', 'as-is'])
+    .default('mean-one')
+    .describe('sample weights of Eq. 6 divided by their mean over the batch, or as they are'),
+  weightAgainst: z
+    .enum(['mean-loss', 'own-loss'])
+    .default('mean-loss')
+    .describe(
+      "what the confounder's loss is weighed against in Eq. 6: the model's mean loss over the batch, up to the level, or its loss of the image",
+    ),
+  weightPower: z.number().positive().max(10).default(2).describe('the power that both losses are raised to in Eq. 6'),
+  critic: z
+    .enum(['spectral', 'released'])
+    .default('spectral')
+    .describe("the critic: the paper's with spectral normalization, or that of the authors' code"),
+  criticRate: z.number().positive().default(1e-3).describe("the critic's learning rate"),
+  schedule: z.enum(['run', 'steps']).default('run').describe("the model's learning rate: the run's schedule, or steps"),
+  batch: z.int().min(2).optional().describe("images per step (default: the run's)"),
+  nesterov: z.boolean().optional().describe("Nesterov momentum (default: the run's)"),
+  cutout: z.int().min(0).optional().describe("side of the cutout (default: the run's)"),
+  normalized: z.boolean().default(true).describe('whether the networks normalize their input'),
+})
+type Options = z.output<typeof options>
 
 /**
  * Causality-inspired Backdoor Defense (Zhang et al., "Backdoor Defense via Deconfounded Representation Learning", CVPR
@@ -24,53 +69,7 @@ export const cbd = defineDefense({
   title: 'CBD',
   paper: 'https://arxiv.org/abs/2303.06818',
   assumes: 'nothing',
-  options: z.object({
-    confounderEpochs: z.int().min(1).default(3).describe('epochs of the confounder, T1 (the paper searches 3, 5, 8)'),
-    confounderLoss: z
-      .enum(['held-up', 'cross-entropy'])
-      .default('held-up')
-      .describe("the confounder's loss: cross entropy, or cross entropy held up at a level by local gradient ascent"),
-    confounderLevel: z
-      .number()
-      .positive()
-      .max(1)
-      .default(0.52)
-      .describe(
-        "the level, as a share of the loss of guessing, ln C of C classes; the batch's mean loss is held there",
-      ),
-    judgement: z
-      .enum(['looks', 'end', 'views'])
-      .default('looks')
-      .describe(
-        "when the confounder's losses are taken: at looks every half epoch, of which an image's lowest third count; at its end; or of each augmented view",
-      ),
-    bottleneck: z.number().min(0).default(1e-4).describe('weight of the mean squared length of the embedding, β'),
-    adversarial: z.number().min(0).default(0.01).describe('weight of the independence term L_adv, λ'),
-    weights: z
-      .enum(['mean-one', 'as-is'])
-      .default('mean-one')
-      .describe('sample weights of Eq. 6 divided by their mean over the batch, or as they are'),
-    weightAgainst: z
-      .enum(['mean-loss', 'own-loss'])
-      .default('mean-loss')
-      .describe(
-        "what the confounder's loss is weighed against in Eq. 6: the model's mean loss over the batch, up to the level, or its loss of the image",
-      ),
-    weightPower: z.number().positive().max(10).default(2).describe('the power that both losses are raised to in Eq. 6'),
-    critic: z
-      .enum(['spectral', 'released'])
-      .default('spectral')
-      .describe("the critic: the paper's with spectral normalization, or that of the authors' code"),
-    criticRate: z.number().positive().default(1e-3).describe("the critic's learning rate"),
-    schedule: z
-      .enum(['run', 'steps'])
-      .default('run')
-      .describe("the model's learning rate: the run's schedule, or steps"),
-    batch: z.int().min(2).optional().describe("images per step (default: the run's)"),
-    nesterov: z.boolean().optional().describe("Nesterov momentum (default: the run's)"),
-    cutout: z.int().min(0).optional().describe("side of the cutout (default: the run's)"),
-    normalized: z.boolean().default(true).describe('whether the networks normalize their input'),
-  }),
+  options,
   presets: {
     paper: {},
     literal: {
@@ -116,7 +115,7 @@ export const cbd = defineDefense({
   async train(options, view) {
     const recipe = recipeOf(options, view.recipe)
     const level = levelOf(options, view)
-    const confounder = makeConfounder(view, recipe, { ...options, level })
+    const confounder = startConfounder(view, recipe, { ...options, level })
     await confounder.trainTo(options.confounderEpochs)
     const losses = await confounder.losses()
     const classifier = await trainModel(view, recipe, {
@@ -125,14 +124,14 @@ export const cbd = defineDefense({
       judge: await confounder.judge(losses),
       stage: 'model',
     })
-    return { classifier, suspicion: detect(losses, { labels: view.images.labels, classes: view.classes.length }) }
+    return { classifier, suspicion: suspicionOf(losses, options, view) }
   },
   tuning: {
     grid: { confounderEpochs: [3, 5, 8], bottleneck: [1e-5, 1e-4, 1e-3] },
     async train(options, view, { settings, wanted, tried }) {
       const recipe = recipeOf(options, view.recipe)
       const level = levelOf(options, view)
-      const confounder = makeConfounder(view, recipe, { ...options, level })
+      const confounder = startConfounder(view, recipe, { ...options, level })
       for (const epochs of [...new Set(settings.map(({ confounderEpochs }) => confounderEpochs as number))]) {
         await confounder.trainTo(epochs) // from where the setting before has left it
         const losses = await confounder.losses()
@@ -150,10 +149,15 @@ export const cbd = defineDefense({
   },
 })
 
-type Options = z.output<typeof cbd.options>
-
 /** The loss that f_B is held at, a share of that of guessing, ln C. */
 const levelOf = ({ confounderLevel }: Options, { classes }: DefenderView) => confounderLevel * Math.log(classes.length)
+
+/** Only an ignorant f_B tells poison from easy images: by the loss of another, images are ranked and not judged. */
+function suspicionOf(losses: Float32Array, { confounderLoss, judgement }: Options, view: DefenderView): Suspicion {
+  const ignorant = confounderLoss === 'held-up' && judgement === 'looks'
+  if (!ignorant) return rank(losses)
+  return detect(losses, { labels: view.images.labels, classes: view.classes.length })
+}
 
 function recipeOf(options: Options, run: Recipe): Recipe {
   return {

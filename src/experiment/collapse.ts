@@ -6,8 +6,9 @@ const margin = 0.01
 const epochs = 2
 
 /**
- * Watches the metrics of a run's epochs, and says once when the model has left only one class: when its training accuracy
- * has not exceeded the share of the largest class for two epochs in a row. `labels` are those that it is trained on.
+ * Watches the metrics of the epochs that this process trains, and says when the model has left only one class: when its
+ * training accuracy has not exceeded the share of the largest class for two epochs in a row. `labels` are those that it is
+ * trained on.
  */
 export function watchForCollapse(labels: Int32Array, say: (line: string) => void): (metrics: EpochMetrics) => void {
   const counts = new Map<number, number>()

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { UserError } from '../errors.ts'
 import { packageRoot } from '../tensor/build.ts'
 import { check } from './check.ts'
 import { type Config, parseConfigFile } from './config.ts'
@@ -40,12 +41,21 @@ export function readPublished(folder: string): Published | undefined {
   const { source, sweep, figures } = check(publishedFile, file, `'${path}'`, '')
   return {
     source,
-    planned: parseSweep(readFileSync(join(packageRoot(), sweep), 'utf8'), sweep).cells,
+    planned: parseSweep(readSweep(sweep, path), sweep).cells,
     of(attack, column) {
       const found = figures[attack]?.[column]
       return (
         found && { cleanAccuracy: found.CA / 100, attackSuccessRate: found.ASR === undefined ? null : found.ASR / 100 }
       )
     },
+  }
+}
+
+function readSweep(sweep: string, named: string): string {
+  try {
+    return readFileSync(join(packageRoot(), sweep), 'utf8')
+  } catch (error) {
+    const facts = `the sweep '${sweep}', which '${named}' names, cannot be read: ${(error as Error).message}`
+    throw new UserError('usage', `Cannot make a table: ${facts}; mend or remove '${named}'`)
   }
 }

@@ -7,6 +7,7 @@ import { writeAtomically } from '../files.ts'
 import { type Config, firstDifference, flattenConfig, incidental, resolveConfig } from './config.ts'
 import { type RunFolder, readMetrics } from './record.ts'
 import type { ExperimentResult } from './run.ts'
+import type { TrainingResult } from './train.ts'
 
 // Finished experiments kept as one small file each, without this machine's paths: result, configuration, metrics. Named
 // by what was run, so that a second run of the same finds it.
@@ -49,18 +50,22 @@ export function readRecordFile(path: string): { config: Config; result: Experime
   }
 }
 
-/** Defenses that flagged a share of the images whatever they saw, when results had no verdict. */
+/**
+ * Defenses that flagged a share of the images whatever they saw, at the time when results had no verdict: a fact about old
+ * records, which no entry can declare any more.
+ */
 const ranking = ['abl', 'd-br', 'dbd', 'cbd']
 
 /** Results of older versions say in their remarks what the verdict is. */
-function withVerdict(result: ExperimentResult): ExperimentResult {
+export function withVerdict<Result extends ExperimentResult | TrainingResult>(result: Result): Result {
   const { suspicion } = result
   if (!suspicion || suspicion.verdict) return result
   const { remarks = [], suspects } = suspicion as { remarks?: readonly string[]; suspects: number }
   const says = (words: string) => remarks.some((remark) => remark.startsWith(words))
   const judged = !ranking.includes(result.defense) && !says('Nothing could be judged')
   const verdict = !judged ? 'not-judged' : suspects === 0 ? 'none' : says('The evidence is weak') ? 'weak' : 'found'
-  return { ...result, suspicion: { ...suspicion, remarks, verdict } }
+  const estimatedRate = judged ? suspicion.estimatedRate : null
+  return { ...result, suspicion: { ...suspicion, remarks, verdict, estimatedRate } }
 }
 
 function withoutPaths(config: Config): Record<string, unknown> {

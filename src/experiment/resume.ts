@@ -1,6 +1,7 @@
 import { UserError } from '../errors.ts'
 import type { Listener } from './listener.ts'
 import type { RunFolder } from './record.ts'
+import { withVerdict } from './results.ts'
 import { type ExperimentResult, runExperiment } from './run.ts'
 import { runTraining, type TrainingResult } from './train.ts'
 
@@ -13,7 +14,7 @@ export async function resumeRun(folder: RunFolder, listener: Listener): Promise<
   const finished = folder.readJson('result.json') as ExperimentResult | TrainingResult | undefined
   if (finished) {
     listener.say('This run is finished; here is its result')
-    return finished
+    return withVerdict(finished)
   }
   return folder.kind === 'training' ? runTraining(folder, listener) : runExperiment(folder, listener)
 }

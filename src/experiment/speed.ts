@@ -14,7 +14,7 @@ const shape = [3, 32, 32] as const
 /** different ones in turn: a network that knows its one batch by heart has gradients so small that they are slow to compute */
 const batches = 5
 
-/** Training steps per second of the default network on images of 32×32 pixels, batch 128, the median of so many steps. */
+/** How long a training step of the default network takes on images of 32×32 pixels, batch 128: the median of so many. */
 export function measureSpeed(compute: Compute, steps = 20): Promise<{ stepMs: number; imagesPerSecond: number }> {
   return arena(async () => {
     const random = new Random(1)

@@ -47,7 +47,7 @@ export function parseSweep(text: string, file: string): Sweep {
 }
 
 /** All choices of one value each; the last name varies fastest. */
-function combinations(axes: readonly [string, readonly unknown[]][]): Record<string, unknown>[] {
+export function combinations(axes: readonly [string, readonly unknown[]][]): Record<string, unknown>[] {
   return axes.reduce<Record<string, unknown>[]>(
     (chosen, [name, values]) => chosen.flatMap((each) => values.map((value) => ({ ...each, [name]: value }))),
     [{}],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { device } from '../../test/device.ts'
-import { resolveConfig } from './config.ts'
+import { flattenConfig, resolveConfig } from './config.ts'
 import { type Listener, silent } from './listener.ts'
 import { openRun } from './record.ts'
 import { resumeRun } from './resume.ts'
@@ -76,6 +76,28 @@ describe('a search over settings', () => {
       }
     }
     expect(stops).toBeGreaterThan(3)
+  })
+
+  it('trains every setting anew, also with a critic that learns in passes of its own', async () => {
+    const own = Object.entries(flattenConfig(config)).filter(([name]) => !name.startsWith('defense.'))
+    const critical = resolveConfig({ ...Object.fromEntries(own), preset: 'released-adversarial', 'defense.batch': 16 })
+    const seen = new Map<string, number>()
+    const count = {
+      ...silent,
+      progress: ({ stage }: { stage: string }) => void seen.set(stage, (seen.get(stage) ?? 0) + 1),
+    }
+    const { settings } = await tune(critical, search, { runs: join(home, 'critic'), listener: count })
+    expect(new Set(settings.map(({ setting }) => JSON.stringify(setting))).size).toBe(9)
+    // two folds of nine models of an epoch, each with a pass of its critic
+    expect([...seen.keys()].filter((stage) => stage.includes('critic')).length).toBe(18)
+  })
+
+  it('says how many images it used, and refuses more folds than images', async () => {
+    const few = { ...config, options: { ...config.options, dataset: { ...config.options.dataset, train: 12 } } }
+    const asked = { subset: 10_000, folds: 13 }
+    await expect(tune(few, asked, { runs: join(home, 'few'), listener: silent })).rejects.toThrow(
+      'Cannot cut 12 images into 13 folds: give fewer --folds, or more images',
+    )
   })
 
   it('answers at once when it is finished, and cannot be resumed as a run', async () => {

@@ -20,6 +20,7 @@ import { claimRun, type RunFolder } from './record.ts'
 import { recordName } from './results.ts'
 import { inTrainingOrder, loadDataset, rememberEnvironment, settleRun } from './run.ts'
 import { mean } from './statistics.ts'
+import { combinations } from './sweep.ts'
 
 // A defense's settings compared by cross-validation on the training images, as CBD's paper selects them: each fold is
 // held out once, and a model is trained on the others with every setting. No clean images are used, and no test images.
@@ -59,7 +60,7 @@ export interface TuneResult {
   readonly seed: number
   readonly images: number
   readonly settings: readonly Scored[]
-  /** the best setting by each criterion; of equal ones, the better by the other */
+  /** the best setting by each criterion; of equal ones (separation knows nothing of the model's settings) the better by the other */
   readonly best: Readonly<Record<Criterion, Setting>>
 }
 
@@ -91,10 +92,11 @@ export async function tune(
 async function searched(folder: RunFolder, { subset: wanted, folds }: Search, listener: Listener): Promise<TuneResult> {
   const { config } = folder
   const tuning = tuningOf(config)
-  const settings = combinations(tuning.grid)
+  const settings = combinations(Object.entries(tuning.grid)) as Setting[]
   const compute = settleRun(folder)
   const file = folder.file('tried.jsonl')
   const tried = existsSync(file) ? (readJsonLines(file) as Trial[]) : []
+  let images = 0
   const trialOf = (fold: number, setting: Setting) =>
     tried.find((each) => each.fold === fold && sameSetting(each.setting, setting))
 
@@ -105,6 +107,13 @@ async function searched(folder: RunFolder, { subset: wanted, folds }: Search, li
     const crafted = await craftAttack(config, train, { compute, listener, file: folder.file })
     const { set } = crafted.poison()
     const places = Int32Array.from({ length: Math.min(wanted, set.labels.length) }, (_, i) => i) // their order is random
+    images = places.length
+    if (folds > images) {
+      throw new UserError(
+        'usage',
+        `Cannot cut ${images} images into ${folds} folds: give fewer --folds, or more images`,
+      )
+    }
     for (let fold = 0; fold < folds; fold++) {
       const part = (held: boolean) =>
         subset(
@@ -160,7 +169,7 @@ async function searched(folder: RunFolder, { subset: wanted, folds }: Search, li
     preset,
     epochs,
     seed,
-    images: wanted,
+    images,
     settings: scored,
     best,
   }
@@ -182,14 +191,8 @@ function tuningOf({ defense }: Config): Tuning<unknown> {
   throw new UserError('usage', `Cannot search settings of defense '${defense}': it declares none; ${remedy}`)
 }
 
-function combinations(grid: Readonly<Record<string, readonly number[]>>): Setting[] {
-  return Object.entries(grid).reduce<Setting[]>(
-    (chosen, [name, values]) => chosen.flatMap((each) => values.map((value) => ({ ...each, [name]: value }))),
-    [{}],
-  )
-}
-
-const sameSetting = (one: Setting, other: Setting) =>
+/** Whether two settings are the same. */
+export const sameSetting = (one: Setting, other: Setting) =>
   Object.entries(one).every(([name, value]) => other[name] === value)
 
 function bestBy(scored: readonly Scored[], criterion: Criterion): Setting {

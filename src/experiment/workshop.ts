@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Classifier, Normalization } from '../nn/classifier.ts'
 import { schedules } from '../nn/schedule.ts'
+import { sourceDigest } from '../tensor/build.ts'
 import type { Compute } from '../tensor/device.ts'
 import { type ImageSet, imageBytes } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
@@ -82,6 +83,7 @@ export function whatTrainingDependsOn(config: Config, compute: Compute): readonl
     ...[config['weight-decay'], nesterov, padding, flip, cutout],
     ...[compute, libtorch, processor, gpus, kernels, blas, variables],
     ...['tensor', 'nn', 'training', 'models'].map(codeOf),
+    sourceDigest(),
   ]
 }
 

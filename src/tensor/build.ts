@@ -79,7 +79,8 @@ function sources(): string[] {
     .map((name) => join(folder, name))
 }
 
-function sourceDigest(): string {
+/** Of the addon's source. */
+export function sourceDigest(): string {
   return digest(
     sources()
       .map((file) => readFileSync(file, 'utf8'))

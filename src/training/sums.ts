@@ -19,16 +19,19 @@ export interface Sums {
 
 /** `stage` is named where training has diverged; `before` are sums that `read` gave. */
 export function makeSums(stage: string, before: Readonly<Record<string, number>> = {}): Sums & { free(): void } {
-  const { images: seen = 0, ...rest } = before
+  const { images: seen = 0, ...restored } = before
   let images = seen
-  const totals = new Map<string, Tensor>()
-  const totalOf = (name: string, { device }: { device: string }) => {
+  const numbers = new Map(Object.entries(restored)) // of what came as numbers, and of before
+  const totals = new Map<string, Tensor>() // of what came as tensors, where they are
+  const totalOf = (name: string, device: string) => {
     const total = totals.get(name) ?? keep(scope(() => zeros([], { dtype: 'float64', device })))
     totals.set(name, total)
     return total
   }
-  for (const [name, value] of Object.entries(rest)) totalOf(name, { device: 'cpu' }).fill_(value)
-  const read = () => Object.fromEntries([...totals].map(([name, total]) => [name, total.item()]))
+  const read = () => {
+    const names = [...new Set([...numbers.keys(), ...totals.keys()])]
+    return Object.fromEntries(names.map((name) => [name, (numbers.get(name) ?? 0) + (totals.get(name)?.item() ?? 0)]))
+  }
   const free = () => {
     for (const total of totals.values()) total.free()
     totals.clear()
@@ -39,10 +42,8 @@ export function makeSums(stage: string, before: Readonly<Record<string, number>>
       scope(() =>
         noGrad(() => {
           for (const [name, value] of Object.entries(values)) {
-            const isTensor = value instanceof Tensor
-            const total = totalOf(name, isTensor ? value : { device: 'cpu' })
-            if (!isTensor) total.add_(value * count)
-            else total.add_(value.to({ dtype: 'float64', device: total.device }), count)
+            if (value instanceof Tensor) totalOf(name, value.device).add_(value.to({ dtype: 'float64' }), count)
+            else numbers.set(name, (numbers.get(name) ?? 0) + value * count)
           }
         }),
       )
@@ -59,6 +60,7 @@ export function makeSums(stage: string, before: Readonly<Record<string, number>>
     read: () => ({ ...read(), ...(images > 0 && { images }) }),
     clear() {
       images = 0
+      numbers.clear()
       free()
     },
     free,

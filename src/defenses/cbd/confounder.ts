@@ -29,7 +29,7 @@ export type Judge = (batch: Pick<Batch, 'images' | 'labels' | 'indices'>) => {
 }
 
 /** f_B in training. */
-export interface Confounder {
+export interface ConfounderTraining {
   /** Trains on, at a constant rate, until so many epochs are done. */
   trainTo(epochs: number): Promise<void>
   /** ℓ_B of every training image, as f_B is now. */
@@ -38,7 +38,7 @@ export interface Confounder {
   judge(losses: Float32Array): Promise<Judge>
 }
 
-export function makeConfounder(view: DefenderView, recipe: Recipe, options: ConfounderOptions): Confounder {
+export function startConfounder(view: DefenderView, recipe: Recipe, options: ConfounderOptions): ConfounderTraining {
   const { images, compute } = view
   const { judgement, normalized, level } = options
   const confounder = view.model('confounder', { normalized })
@@ -65,10 +65,11 @@ export function makeConfounder(view: DefenderView, recipe: Recipe, options: Conf
           optimizer.step(options.confounderLoss === 'held-up' ? heldUp(loss, level) : loss, recipe.rate)
           batch.report({ loss, accuracy: accuracy(logits, batch.labels) })
         })
-        const look = judgement === 'looks' ? lookAfter(batch, { trained, epochs: more }) : null
-        if (look === null) continue
+        const due = judgement === 'looks' ? looksAfter(batch, { trained, epochs: more }) : []
+        if (due.length === 0) continue
         const losses = await lossesNow()
-        scope(() => seen[look]?.set(Int32Array.from(losses.keys()), tensor(losses, [losses.length])))
+        for (const look of due)
+          scope(() => seen[look]?.set(Int32Array.from(losses.keys()), tensor(losses, [losses.length])))
         if (batch.last) view.trace('confounder loss', trained + batch.epoch, losses)
       }
       trained = epochs
@@ -113,11 +114,17 @@ const smallest = 1e-6
 /** How many looks there are in so many epochs. */
 const looks = (epochs: number) => 2 * epochs - 1
 
-/** The number of the look that is due after this batch, counted from 0 over all of f_B's training; null where none is. */
-function lookAfter({ step, steps }: Batch, { trained, epochs }: { trained: number; epochs: number }): number | null {
-  const halves = (done: number) => Math.floor((2 * done * epochs) / steps)
-  const look = 2 * trained + halves(step + 1) - 2
-  return halves(step + 1) > halves(step) && look >= 0 ? look : null
+/**
+ * The numbers of the looks that are due after this batch, counted from 0 over all of f_B's training: one where a half
+ * epoch ends, two where an epoch has one batch.
+ */
+export function looksAfter(
+  { step, steps }: Pick<Batch, 'step' | 'steps'>,
+  { trained, epochs }: { trained: number; epochs: number },
+): number[] {
+  const halves = (done: number) => 2 * trained + Math.floor((2 * done * epochs) / steps)
+  const [before, after] = [halves(step), halves(step + 1)]
+  return Array.from({ length: after - before }, (_, i) => before + i - 1).filter((look) => look >= 0)
 }
 
 /** Of each image the geometric mean of the lowest third of its losses, rounded up; [looks][images] to [images]. */

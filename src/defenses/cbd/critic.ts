@@ -56,16 +56,17 @@ export function spectralCritic({ view, embeddingWidth, rate }: Circumstances): I
  * The critic of the authors' released code: dropout of 0.2 before each layer, always on. At the start of every epoch of
  * the model the critic learns in a pass of its own over the images, the model in training mode. After each step every
  * weight and bias is divided by √σ, so that σ = 1 is the fixed point. The partner of z is the r of the image before it
- * in the batch. λ scales the critic's own loss as well. The rate falls to a tenth four times in a training.
+ * in the batch. λ scales the critic's own loss as well. The rate falls to a tenth with every fifth of the training.
  */
 export function releasedCritic(
   { view, embeddingWidth, rate }: Circumstances,
   {
     recipe,
     model,
+    stage,
     embeddings,
     adversarial,
-  }: { recipe: Recipe; model: Module; embeddings: Embeddings /** λ */; adversarial: number },
+  }: { recipe: Recipe; model: Module; stage: string; embeddings: Embeddings; adversarial: number },
 ): Independence {
   const critic = makeCritic('dropout', 2 * embeddingWidth, view)
   const optimizer = adam(critic.parameters)
@@ -81,7 +82,7 @@ export function releasedCritic(
       const decayed = rate * 0.1 ** Math.floor((epoch + 1) / (recipe.epochs / 5)) // their scheduler steps before it is used
       // The pass moves the running statistics of the model's batch norms too.
       const brief = { ...recipe, epochs: 1, state: { ...state, model: stateOf(model) } }
-      for await (const batch of view.stage(`critic-${epoch}`, brief)) {
+      for await (const batch of view.stage(`${stage}-critic-${epoch}`, brief)) {
         scope(() => {
           const { z, r } = embeddings(batch)
           const random = view.random.fork(`critic pass ${epoch} ${batch.step}`)

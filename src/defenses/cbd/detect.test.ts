@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../tensor/random.ts'
-import { detect, separation } from './detect.ts'
+import { detect, rank, separation } from './detect.ts'
 
 const classes = 10
 const random = new Random(1)
@@ -39,6 +39,22 @@ describe('what a confounder’s losses suspect', () => {
   it('is weak where few of a label have low losses', () => {
     const { losses, ...given } = images(18)
     expect(detect(losses, given).verdict).toBe('weak')
+  })
+
+  it('flags no label that stands out a little beside one that stands out', () => {
+    const { losses, ...given } = images(200)
+    const labelled5 = (i: number, most: number) => given.labels[i] === 5 && i < most
+    const eight = losses.map((loss, i) => (i >= 2000 ? cleanLoss() : labelled5(i, 80) ? poisonLoss() / 4 : loss))
+    expect(detect(eight, given).verdict).toBe('none') // fewer than ten
+    const more = losses.map((loss, i) => (labelled5(i, 120) ? poisonLoss() / 4 : loss)) // 12 of 200
+    const found = flagged(detect(more, given)).map((i) => given.labels[i])
+    expect(new Set(found)).toContain(3)
+  })
+
+  it('ranks, and judges nothing, where it is asked to', () => {
+    const suspicion = rank(images(200).losses)
+    expect(suspicion.verdict).toBe('not-judged')
+    expect(flagged(suspicion)).toEqual([])
   })
 
   it('is found under several labels at once', () => {

@@ -29,7 +29,8 @@ export async function trainModel(
   const { bottleneck, adversarial } = options
   const model = view.model('model', { normalized: options.normalized })
   const optimizer = sgd(model.parameters, recipe)
-  const independence = adversarial > 0 ? makeIndependence(view, recipe, { ...options, model, judge }) : null
+  const independence =
+    adversarial > 0 ? makeIndependence(view, recipe, { ...options, model, stage: name, judge }) : null
   const given = perSample(view.images.count, view.compute.device)
   const state = { model: stateOf(model), optimizer, given, ...independence?.state }
   const strength = watchStrength(view)
@@ -63,7 +64,7 @@ export async function trainModel(
     })
     if (!last) continue
     view.trace('weight', epoch, given.read())
-    strength.endEpoch(steps / recipe.epochs)
+    strength.endEpoch()
   }
   return model
 }
@@ -98,20 +99,24 @@ function gradientOfLoss(
 /** More than this share of ‖∂L_wce/∂z‖ in λ·‖∂L_adv/∂z‖, and the model hardly learns. */
 const mostStrength = 0.3
 
-/** Warns once where L_adv pulls at the embedding too hard for the model to learn. */
+/** Warns once in a process where L_adv pulls at the embedding too hard for the model to learn. */
 function watchStrength({ say, compute }: DefenderView) {
   const sum = keep(zeros([], { device: compute.device }))
-  let told = false
+  let [steps, told] = [0, false]
   return {
-    add: (ratio: Tensor) => noGrad(() => void sum.add_(ratio)),
-    endEpoch(steps: number) {
-      const ratio = sum.item() / steps
+    add(ratio: Tensor) {
+      noGrad(() => sum.add_(ratio))
+      steps++
+    },
+    endEpoch() {
+      const ratio = sum.item() / Math.max(1, steps)
       if (!told && ratio > mostStrength) {
         const facts = `its gradient is ${ratio.toFixed(2)} of that of the weighted cross entropy`
         say(`L_adv may keep the model from learning: ${facts}; try a lower --defense.adversarial`)
         told = true
       }
       sum.fill_(0)
+      steps = 0
     },
   }
 }
@@ -119,7 +124,7 @@ function watchStrength({ say, compute }: DefenderView) {
 function makeIndependence(
   view: DefenderView,
   recipe: Recipe,
-  { model, judge, ...options }: ModelOptions & { model: Classifier; judge: Judge },
+  { model, stage, judge, ...options }: ModelOptions & { model: Classifier; stage: string; judge: Judge },
 ): Independence {
   const embeddings: Embeddings = (batch) => ({
     z: noGrad(() => model.forward(batch.images, 'train').embedding),
@@ -127,5 +132,5 @@ function makeIndependence(
   })
   const circumstances = { view, embeddingWidth: model.embeddingWidth, rate: options.criticRate }
   if (options.critic === 'spectral') return spectralCritic(circumstances)
-  return releasedCritic(circumstances, { recipe, model, embeddings, adversarial: options.adversarial })
+  return releasedCritic(circumstances, { recipe, model, stage, embeddings, adversarial: options.adversarial })
 }
