@@ -33,12 +33,17 @@ const options = z.object({
     .default('mean-one')
     .describe('sample weights of Eq. 6 divided by their mean over the batch, or as they are'),
   weightAgainst: z
-    .enum(['mean-loss', 'own-loss'])
-    .default('mean-loss')
+    .enum(['floored-loss', 'own-loss'])
+    .default('floored-loss')
     .describe(
-      "what the confounder's loss is weighed against in Eq. 6: the model's mean loss over the batch, up to the level, or its loss of the image",
+      "what the confounder's loss is weighed against in Eq. 6: the model's loss of the image, or no less than its mean over the batch",
     ),
-  weightPower: z.number().positive().max(10).default(2).describe('the power that both losses are raised to in Eq. 6'),
+  weightPower: z
+    .number()
+    .positive()
+    .max(10)
+    .default(1.25)
+    .describe('the power that both losses are raised to in Eq. 6'),
   critic: z
     .enum(['spectral', 'released'])
     .default('spectral')
@@ -114,13 +119,11 @@ export const cbd = defineDefense({
   },
   async train(options, view) {
     const recipe = recipeOf(options, view.recipe)
-    const level = levelOf(options, view)
-    const confounder = startConfounder(view, recipe, { ...options, level })
+    const confounder = startConfounder(view, recipe, { ...options, level: levelOf(options, view) })
     await confounder.trainTo(options.confounderEpochs)
     const losses = await confounder.losses()
     const classifier = await trainModel(view, recipe, {
       ...options,
-      level,
       judge: await confounder.judge(losses),
       stage: 'model',
     })
@@ -130,8 +133,7 @@ export const cbd = defineDefense({
     grid: { confounderEpochs: [3, 5, 8], bottleneck: [1e-5, 1e-4, 1e-3] },
     async train(options, view, { settings, wanted, tried }) {
       const recipe = recipeOf(options, view.recipe)
-      const level = levelOf(options, view)
-      const confounder = startConfounder(view, recipe, { ...options, level })
+      const confounder = startConfounder(view, recipe, { ...options, level: levelOf(options, view) })
       for (const epochs of [...new Set(settings.map(({ confounderEpochs }) => confounderEpochs as number))]) {
         await confounder.trainTo(epochs) // from where the setting before has left it
         const losses = await confounder.losses()
@@ -140,7 +142,7 @@ export const cbd = defineDefense({
         for (const setting of own) {
           await arena(async () => {
             const stage = `model-${epochs}-${setting.bottleneck}`
-            const classifier = await trainModel(view, recipe, { ...options, ...setting, level, judge, stage })
+            const classifier = await trainModel(view, recipe, { ...options, ...setting, judge, stage })
             await tried({ setting, classifier, separation: separation(losses) })
           })
         }
