@@ -38,12 +38,7 @@ const options = z.object({
     .describe(
       "what the confounder's loss is weighed against in Eq. 6: the model's loss of the image, or no less than its mean over the batch",
     ),
-  weightPower: z
-    .number()
-    .positive()
-    .max(10)
-    .default(1.25)
-    .describe('the power that both losses are raised to in Eq. 6'),
+  weightPower: z.number().positive().max(10).default(1).describe('the power that both losses are raised to in Eq. 6'),
   critic: z
     .enum(['spectral', 'released'])
     .default('spectral')
@@ -82,7 +77,6 @@ export const cbd = defineDefense({
       confounderLoss: 'cross-entropy',
       judgement: 'views',
       weightAgainst: 'own-loss',
-      weightPower: 1,
       adversarial: 1,
       weights: 'as-is',
     },
@@ -91,7 +85,6 @@ export const cbd = defineDefense({
       confounderLoss: 'cross-entropy',
       judgement: 'views',
       weightAgainst: 'own-loss',
-      weightPower: 1,
       bottleneck: 0,
       adversarial: 0,
       schedule: 'steps',
@@ -105,7 +98,6 @@ export const cbd = defineDefense({
       confounderLoss: 'cross-entropy',
       judgement: 'views',
       weightAgainst: 'own-loss',
-      weightPower: 1,
       bottleneck: 0,
       adversarial: 0.01,
       critic: 'released',
