@@ -38,7 +38,12 @@ const options = z.object({
     .describe(
       "what the confounder's loss is weighed against in Eq. 6: the model's loss of the image, or no less than its mean over the batch",
     ),
-  weightPower: z.number().positive().max(10).default(1).describe('the power that both losses are raised to in Eq. 6'),
+  weightPower: z
+    .number()
+    .positive()
+    .max(10)
+    .default(1.25)
+    .describe('the power that both losses are raised to in Eq. 6'),
   critic: z
     .enum(['spectral', 'released'])
     .default('spectral')
@@ -77,6 +82,7 @@ export const cbd = defineDefense({
       confounderLoss: 'cross-entropy',
       judgement: 'views',
       weightAgainst: 'own-loss',
+      weightPower: 1,
       adversarial: 1,
       weights: 'as-is',
     },
@@ -85,6 +91,7 @@ export const cbd = defineDefense({
       confounderLoss: 'cross-entropy',
       judgement: 'views',
       weightAgainst: 'own-loss',
+      weightPower: 1,
       bottleneck: 0,
       adversarial: 0,
       schedule: 'steps',
@@ -98,6 +105,7 @@ export const cbd = defineDefense({
       confounderLoss: 'cross-entropy',
       judgement: 'views',
       weightAgainst: 'own-loss',
+      weightPower: 1,
       bottleneck: 0,
       adversarial: 0.01,
       critic: 'released',

@@ -572,7 +572,7 @@ def mask(seed, shape, first, share=0.2):
 # What each preset is, as the literature describes it, and for `paper` docs/cbd.md. With `looks`, f_B sees un-augmented
 # images, its batch's mean loss is held up, and it is looked at every half epoch, from the end of the first on: its loss of a
 # stored image is the geometric mean of the lowest third of the looks, which is weighed against f_C's loss or, where that
-# is more, the batch's mean of it. Else f_B judges the view that the model sees.
+# is more, the batch's mean of it, by a power of 1.25. Else f_B judges the view that the model sees.
 SHUFFLED = [[3, 6, 1, 4, 0, 7, 2, 5], [1, 0, 5, 2, 7, 3, 4, 6], [7, 2, 0, 6, 3, 1, 5, 4]]
 BEFORE = [[7, 0, 1, 2, 3, 4, 5, 6]] * 3
 STEPS = [0.1, 0.01, 0.01]  # the rate falls to a tenth at 20 % and at 70 % of the steps; three steps do not reach 70 %
@@ -669,7 +669,7 @@ def cbd_steps(preset, dtype):
 
         c_loss = F.cross_entropy(logits, labels_at(step), reduction="none")
         if options["looks"]:
-            w = (b_loss / (b_loss + c_loss.maximum(c_loss.mean()))).detach()
+            w = (b_loss**1.25 / (b_loss**1.25 + c_loss.maximum(c_loss.mean()) ** 1.25)).detach()
         else:
             w = (b_loss / (b_loss + c_loss)).detach()
         loss = ((w / w.mean() if options["mean_one"] else w) * c_loss).mean()
