@@ -1,9 +1,9 @@
 // The search of `deconfound` before its model is trained, in epochs of plain training on the same images (random ones, of
 // CIFAR-10's size): by stage and in all. Medians of several rounds, in turn. `--json` prints one line.
 import { parseArgs } from 'node:util'
-import { resolveConfig } from '../src/experiment/config.ts'
-import { defend } from '../src/experiment/defend.ts'
-import { median } from '../src/experiment/statistics.ts'
+import { median } from '../src/experiment/measure/statistics.ts'
+import { defend } from '../src/experiment/prepare/defend.ts'
+import { resolveConfig } from '../src/experiment/settings/config.ts'
 import { describeMachine, planCompute, useThreads } from '../src/tensor/device.ts'
 import { Random } from '../src/tensor/random.ts'
 import { arena } from '../src/tensor/scope.ts'

@@ -1,4 +1,4 @@
-// What is left of images when what they show is taken away (src/nn/residue.ts), on the CPU: an image at a time, whose
+// What is left of images when what they show is taken away on the CPU: an image at a time, whose
 // intermediate results stay in the cache. No gradients: residues are only looked at.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

@@ -14,7 +14,7 @@ import {
   resolveConfig,
   type Settings,
   settings,
-} from '../experiment/config.ts'
+} from '../experiment/settings/config.ts'
 import { models } from '../models/index.ts'
 
 /** Adds a flag for each setting but those left out, and those of entries (`--attack.opacity 0.2`) unlisted. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { UserError } from '../errors.ts'
-import type { Config } from '../experiment/config.ts'
-import { onFolder } from '../experiment/detect-dataset.ts'
+import { onFolder } from '../experiment/prepare/detect-dataset.ts'
+import type { Config } from '../experiment/settings/config.ts'
 import { readConfiguration } from './configuration.ts'
 
 /** What help says of it. */

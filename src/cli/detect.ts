@@ -1,8 +1,13 @@
 import { Command, Option } from 'commander'
 import { detectors } from '../detectors/index.ts'
 import { UserError } from '../errors.ts'
-import { describeOptions, parseFlag } from '../experiment/config.ts'
-import { type DetectionResult, detectionSettings, detectPoison, resolveDetection } from '../experiment/detect.ts'
+import {
+  type DetectionResult,
+  detectionSettings,
+  detectPoison,
+  resolveDetection,
+} from '../experiment/measure/detect.ts'
+import { describeOptions, parseFlag } from '../experiment/settings/config.ts'
 import { readWords } from './configuration.ts'
 import { withListener } from './session.ts'
 import { percent, suspicionRows, table } from './tables.ts'

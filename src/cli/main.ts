@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { asUserError, exitCode } from '../errors.ts'
-import { packageVersion } from '../experiment/environment.ts'
+import { packageVersion } from '../experiment/store/environment.ts'
 import { commands } from './commands.ts'
 
 /** The command line: parses, dispatches, and turns errors into messages and exit codes. */

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { UserError } from '../errors.ts'
-import { classifyFiles } from '../experiment/classify.ts'
-import { settleCompute } from '../experiment/environment.ts'
+import { classifyFiles } from '../experiment/measure/classify.ts'
+import { settleCompute } from '../experiment/store/environment.ts'
 import { modelFile } from './model-file.ts'
 import { percent, table } from './tables.ts'
 

@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress'
-import type { Listener } from '../experiment/listener.ts'
+import type { Listener } from '../experiment/prepare/listener.ts'
 import type { EpochMetrics, Progress } from '../training/stage.ts'
 
 const secondsBetweenLines = 15

@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from 'node:fs'
 import { exitCode, UserError } from '../errors.ts'
-import type { Listener } from '../experiment/listener.ts'
-import type { RunFolder } from '../experiment/record.ts'
+import type { Listener } from '../experiment/prepare/listener.ts'
+import type { RunFolder } from '../experiment/store/run-folder.ts'
 import { progressListener } from './progress.ts'
 
 let asked = false

@@ -1,7 +1,14 @@
 import { Command } from 'commander'
-import type { PublishedFigure } from '../experiment/published.ts'
-import type { Estimate } from '../experiment/statistics.ts'
-import { type Cell, type Figures, type Missing, type Summary, summarize, type Worst } from '../experiment/summary.ts'
+import type { PublishedFigure } from '../experiment/measure/published.ts'
+import type { Estimate } from '../experiment/measure/statistics.ts'
+import {
+  type Cell,
+  type Figures,
+  type Missing,
+  type Summary,
+  summarize,
+  type Worst,
+} from '../experiment/measure/summary.ts'
 import { markdownTable } from './tables.ts'
 
 export const tableCommand = new Command('table')

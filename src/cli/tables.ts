@@ -1,4 +1,4 @@
-import type { Evaluation, SuspicionQuality } from '../experiment/evaluate.ts'
+import type { Evaluation, SuspicionQuality } from '../experiment/measure/evaluate.ts'
 import type { ExperimentResult, PlainFigures } from '../experiment/run.ts'
 import type { Verdict } from '../training/suspicion.ts'
 

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { UserError } from '../errors.ts'
-import { createRun } from '../experiment/record.ts'
+import { createRun } from '../experiment/store/run-folder.ts'
 import { runTraining, type TrainingResult, trainingDefaults, trainingSettings } from '../experiment/train.ts'
 import type { Findings } from '../training/suspicion.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'

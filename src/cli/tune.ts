@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander'
 import { stringify } from 'yaml'
 import { UserError } from '../errors.ts'
-import { kebab } from '../experiment/check.ts'
-import { describeOptions, parseFlag } from '../experiment/config.ts'
+import { kebab } from '../experiment/settings/check.ts'
+import { describeOptions, parseFlag } from '../experiment/settings/config.ts'
 import {
   type Criterion,
   criteria,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { resolveConfig } from '../experiment/config.ts'
+import { resolveConfig } from '../experiment/settings/config.ts'
 
 // The arithmetic of a step of each preset is compared with PyTorch's in test/golden/cbd.test.ts.
 

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { attentionDistance } from '../nn/attention.ts'
 import type { Classifier } from '../nn/classifier.ts'
 import { accuracy, crossEntropy } from '../nn/losses.ts'
 import { copyWeights, stateOf } from '../nn/module.ts'
@@ -8,6 +7,7 @@ import { scope } from '../tensor/scope.ts'
 import { noGrad, type Tensor } from '../tensor/tensor.ts'
 import type { Workshop } from '../training/workshop.ts'
 import { defineDefense } from './defense.ts'
+import { attentionDistance } from './nad/attention.ts'
 
 /**
  * Neural attention distillation (Li et al. 2021): the backdoored model is fine-tuned on clean images and becomes a

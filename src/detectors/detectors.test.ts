@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { compute, device } from '../../test/device.ts'
-import { auroc } from '../experiment/statistics.ts'
+import { auroc } from '../experiment/measure/statistics.ts'
 import { models } from '../models/index.ts'
 import type { Classifier } from '../nn/classifier.ts'
 import { accuracy, crossEntropy } from '../nn/losses.ts'

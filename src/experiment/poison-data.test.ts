@@ -19,13 +19,13 @@ import { imageFolder } from '../datasets/image-folder.ts'
 import { arena } from '../tensor/scope.ts'
 import { liveTensors } from '../tensor/tensor.ts'
 import { type ImageSet, imageBytes } from '../training/images.ts'
-import { type Config, parseConfigFile, resolveConfig } from './config.ts'
-import { craftAttack } from './craft.ts'
-import { settleCompute } from './environment.ts'
-import { type Listener, silent } from './listener.ts'
 import { type Format, type PoisonDataResult, poisonData } from './poison-data.ts'
-import { listRuns, openRun } from './record.ts'
+import { craftAttack } from './prepare/craft.ts'
+import { type Listener, silent } from './prepare/listener.ts'
 import { inTrainingOrder, loadDataset } from './run.ts'
+import { type Config, parseConfigFile, resolveConfig } from './settings/config.ts'
+import { settleCompute } from './store/environment.ts'
+import { listRuns, openRun } from './store/run-folder.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'poison-data-'))
 liveTensors() // loads the addon, which lies in the cache that the next line hides

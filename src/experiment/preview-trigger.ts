@@ -2,12 +2,12 @@ import { mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { writePreview } from '../report/preview.ts'
 import { arena } from '../tensor/scope.ts'
-import type { Config } from './config.ts'
-import { craftAttack } from './craft.ts'
-import { settleCompute } from './environment.ts'
-import type { Listener } from './listener.ts'
 import { refuseNoAttack } from './poison-data.ts'
+import { craftAttack } from './prepare/craft.ts'
+import type { Listener } from './prepare/listener.ts'
 import { inTrainingOrder, loadDataset } from './run.ts'
+import type { Config } from './settings/config.ts'
+import { settleCompute } from './store/environment.ts'
 
 /** Draws the configured attack's trigger on eight images, test images where there are any; it learns first if it must. */
 export async function previewTrigger(config: Config, { out, listener }: { out: string; listener: Listener }) {

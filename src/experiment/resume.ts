@@ -1,8 +1,8 @@
 import { UserError } from '../errors.ts'
-import type { Listener } from './listener.ts'
-import type { RunFolder } from './record.ts'
-import { withVerdict } from './results.ts'
+import type { Listener } from './prepare/listener.ts'
 import { type ExperimentResult, runExperiment } from './run.ts'
+import { withVerdict } from './store/records.ts'
+import type { RunFolder } from './store/run-folder.ts'
 import { runTraining, type TrainingResult } from './train.ts'
 
 /** Goes on with a run of either kind; a finished one gives its result again and is not touched. */

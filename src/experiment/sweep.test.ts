@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { device } from '../../test/device.ts'
-import { type Listener, silent } from './listener.ts'
-import { claimRun } from './record.ts'
-import { recordName } from './results.ts'
-import { parseSweep, runSweep } from './sweep.ts'
+import { type Listener, silent } from './prepare/listener.ts'
+import { recordName } from './store/records.ts'
+import { claimRun } from './store/run-folder.ts'
+import { parseSweep } from './store/sweep-file.ts'
+import { runSweep } from './sweep.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'sweep-'))
 afterAll(() => rmSync(home, { recursive: true }))

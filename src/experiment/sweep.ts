@@ -1,58 +1,16 @@
 import { rmSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { z } from 'zod'
 import { asUserError, exitCode, UserError } from '../errors.ts'
-import { check } from './check.ts'
-import { type Config, parseConfigFile, resolveConfig } from './config.ts'
-import type { Listener } from './listener.ts'
-import { claimRun } from './record.ts'
-import { readRecord, recordName, writeRecord } from './results.ts'
+import type { Listener } from './prepare/listener.ts'
 import { resumeRun } from './resume.ts'
+import type { Config } from './settings/config.ts'
+import { readRecord, recordName, writeRecord } from './store/records.ts'
+import { claimRun } from './store/run-folder.ts'
+import type { Sweep } from './store/sweep-file.ts'
 
 // Many experiments whose records fill one folder. Any number of processes may work on the same sweep at once: each claims
 // a cell by the lock of its directory; a cell broken off goes on where it was, and one that is recorded is not run again.
-
-const value = z.union([z.string(), z.number(), z.boolean()])
-const sweepFile = z.strictObject({
-  record: z.string().describe('the folder of the records'),
-  settings: z.record(z.string(), value).default({}).describe('what all experiments share, as in a configuration'),
-  grid: z.record(z.string(), z.array(value).min(1)).default({}).describe('all combinations of these'),
-  also: z.array(z.record(z.string(), value)).default([]).describe('single experiments besides'),
-})
-
-export interface Sweep {
-  readonly record: string
-  /** every experiment, checked */
-  readonly cells: readonly Config[]
-}
-
-/** Reads a sweep; a mistake in any of its experiments is told before the first one runs. */
-export function parseSweep(text: string, file: string): Sweep {
-  const { record, settings, grid, also } = check(sweepFile, parseConfigFile(text, file), `'${file}'`, '')
-  const combined = Object.keys(grid).length > 0 ? combinations(Object.entries(grid)) : []
-  const cells = [...combined, ...also].map((own) => resolveConfig({ ...settings, ...own }, `'${file}'`))
-  const named = new Map<string, Config>()
-  for (const cell of cells) {
-    const name = recordName(cell)
-    if (named.has(name)) {
-      const facts = `two of its experiments are the same, '${name}'`
-      throw new UserError('usage', `Cannot use '${file}': ${facts}; remove one`)
-    }
-    named.set(name, cell)
-  }
-  if (cells.length === 0)
-    throw new UserError('usage', `Cannot use '${file}': it names no experiments in 'grid' or 'also'`)
-  return { record, cells }
-}
-
-/** All choices of one value each; the last name varies fastest. */
-export function combinations(axes: readonly [string, readonly unknown[]][]): Record<string, unknown>[] {
-  return axes.reduce<Record<string, unknown>[]>(
-    (chosen, [name, values]) => chosen.flatMap((each) => values.map((value) => ({ ...each, [name]: value }))),
-    [{}],
-  )
-}
 
 export interface SweepResult {
   readonly record: string

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { device } from '../../test/device.ts'
-import { flattenConfig, resolveConfig } from './config.ts'
-import { type Listener, silent } from './listener.ts'
-import { openRun } from './record.ts'
+import { type Listener, silent } from './prepare/listener.ts'
 import { resumeRun } from './resume.ts'
+import { flattenConfig, resolveConfig } from './settings/config.ts'
+import { openRun } from './store/run-folder.ts'
 import { tune, withSetting } from './tune.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'tune-'))

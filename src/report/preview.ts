@@ -1,6 +1,5 @@
 import sharp from 'sharp'
 import type { Crafted } from '../attacks/attack.ts'
-import type { Truth } from '../experiment/poison.ts'
 import { writeAtomically } from '../files.ts'
 import { scope } from '../tensor/scope.ts'
 import { tensor } from '../tensor/tensor.ts'
@@ -14,7 +13,7 @@ const gap = 2
 /** Training images before and after they were poisoned. */
 export interface PoisonedImages {
   readonly train: ImageSet
-  readonly poisoned: { readonly set: ImageSet; readonly truth: Truth }
+  readonly poisoned: { readonly set: ImageSet; readonly truth: { readonly poisoned: Int32Array } }
 }
 
 /**

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
-import { contrast } from '../../src/nn/contrast.ts'
+import { mix, sharpen } from '../../src/defenses/dbd/mixmatch.ts'
+import { contrast } from '../../src/defenses/dbd/nt-xent.ts'
+import { makeViews } from '../../src/defenses/dbd/simclr-views.ts'
 import { crossEntropy, softCrossEntropy, symmetricCrossEntropyEach } from '../../src/nn/losses.ts'
-import { mix, sharpen } from '../../src/nn/mixmatch.ts'
 import { scope } from '../../src/tensor/scope.ts'
 import { gradients, type Tensor } from '../../src/tensor/tensor.ts'
-import { makeViews } from '../../src/training/views.ts'
 import { tolerance } from '../device.ts'
 import { expectNear, expectTensor, type Formula, formula, integers, type Recorded, readGolden } from './golden.ts'
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { keptUp } from '../../src/defenses/abl.ts'
 import { bezier, curveGradient } from '../../src/defenses/mcr.ts'
-import { attentionDistance } from '../../src/nn/attention.ts'
+import { attentionDistance } from '../../src/defenses/nad/attention.ts'
 import { crossEntropy } from '../../src/nn/losses.ts'
 import { scope } from '../../src/tensor/scope.ts'
 import { gradients, noGrad, type Tensor, tensor } from '../../src/tensor/tensor.ts'

@@ -1,0 +1,129 @@
+import type { Crafted, Trigger } from '../../attacks/attack.ts'
+import type { Classifier } from '../../nn/classifier.ts'
+import { type ImageSet, subset } from '../../training/images.ts'
+import { loader } from '../../training/loader.ts'
+import { predict } from '../../training/predict.ts'
+import { type Findings, findings, type Suspicion } from '../../training/suspicion.ts'
+import { type Truth, triggered } from '../prepare/poison.ts'
+import { auroc } from './statistics.ts'
+
+/** How a model does on benign test images, and on the same with the trigger. */
+export interface Evaluation {
+  /** CA: share of all benign test images classified right */
+  readonly cleanAccuracy: number
+  /** CA of each class, null for a class without test images */
+  readonly cleanAccuracyPerClass: readonly (number | null)[]
+  /**
+   * ASR: over test images whose true class is not what the attack wants them taken for, the share that is taken for it
+   * once triggered. Null without an attack.
+   */
+  readonly attackSuccessRate: number | null
+  /** ASR of each trigger by itself, for attacks with several */
+  readonly attackSuccessRateOf: Readonly<Record<string, number | null>>
+  /** RA: share of the same triggered images classified as their true class */
+  readonly recoveredAccuracy: number | null
+  /** how many benign images CA is over */
+  readonly cleanImages: number
+  /** how many triggered images ASR and RA are over */
+  readonly triggeredImages: number
+  /**
+   * True where more than 60 % of the benign images are taken for one class although no class has that many: such a
+   * model is no successful defense, whatever its ASR.
+   */
+  readonly collapsed: boolean
+}
+
+/** Measures a classifier on trusted test images. `classOf`: the images' class by each of the model's, where they differ. */
+export async function evaluate(
+  model: Classifier,
+  test: ImageSet,
+  { attack, device, classOf }: { attack: Crafted; device: string; classOf?: Int32Array },
+): Promise<Evaluation> {
+  const classified = async (images: ImageSet) => {
+    const classes = await classify(model, images, device)
+    return classOf ? classes.map((k) => classOf[k] as number) : classes
+  }
+  const clean = await classified(test)
+  const right = shares(test.labels, (i) => clean[i] === test.labels[i])
+  const classes = test.classes.map((_, k) =>
+    shares(
+      test.labels,
+      (i) => clean[i] === k,
+      (i) => test.labels[i] === k,
+    ),
+  )
+  const largest = (labels: Int32Array) =>
+    Math.max(...test.classes.map((_, k) => shares(labels, (i) => labels[i] === k) ?? 0))
+
+  const attacked = Int32Array.from(test.labels.keys()).filter(
+    (i) => attack.label(test.labels[i] as number) !== test.labels[i],
+  )
+  const truth = attacked.map((i) => test.labels[i] as number)
+  const chosen = subset(test, attacked)
+  const takenFor = async (trigger: Trigger) =>
+    attacked.length > 0 ? await classified(triggered(chosen, { trigger })) : new Int32Array()
+  const success = (taken: Int32Array) => shares(truth, (i) => taken[i] === attack.label(truth[i] as number))
+  const taken = await takenFor(attack.trigger)
+  const successOf: Record<string, number | null> = {}
+  for (const [name, trigger] of Object.entries(attack.single ?? {})) successOf[name] = success(await takenFor(trigger))
+  return {
+    cleanAccuracy: right ?? 0,
+    cleanAccuracyPerClass: classes,
+    attackSuccessRate: success(taken),
+    attackSuccessRateOf: successOf,
+    recoveredAccuracy: shares(truth, (i) => taken[i] === truth[i]),
+    cleanImages: test.labels.length,
+    triggeredImages: attacked.length,
+    collapsed: largest(clean) > 0.6 && largest(test.labels) <= 0.6,
+  }
+}
+
+/** How well a suspicion finds the poison. Positives are all triggered and relabelled images, or only those whose label changed. */
+export interface SuspicionQuality extends Findings {
+  readonly auroc: number | null
+  /** with poisoned images that had the target's label already left out */
+  readonly aurocRelabelled: number | null
+  /** share of the poisoned images that are named suspects */
+  readonly truePositives: number | null
+  /** share of the other images that are named suspects */
+  readonly falsePositives: number | null
+}
+
+export function evaluateSuspicion(suspicion: Suspicion, truth: Truth, labels: Int32Array): SuspicionQuality {
+  const { score, threshold } = suspicion
+  const poisoned = new Set(truth.poisoned)
+  const isPoisoned = (i: number) => poisoned.has(i)
+  const changed = (i: number) => labels[i] !== truth.originalLabels[i]
+  const suspect = (i: number) => (score[i] as number) > threshold
+  return {
+    auroc: auroc(score, isPoisoned),
+    aurocRelabelled: auroc(score, isPoisoned, (i) => !isPoisoned(i) || changed(i)),
+    truePositives: shares(score, suspect, isPoisoned),
+    falsePositives: shares(score, suspect, (i) => !isPoisoned(i)),
+    ...findings(suspicion, labels),
+  }
+}
+
+async function classify(model: Classifier, set: ImageSet, device: string): Promise<Int32Array> {
+  const images = loader(set, device)
+  try {
+    return await predict(model, images)
+  } finally {
+    images.free()
+  }
+}
+
+function shares(
+  over: ArrayLike<number>,
+  holds: (i: number) => boolean,
+  counted: (i: number) => boolean = () => true,
+): number | null {
+  let count = 0
+  let held = 0
+  for (let i = 0; i < over.length; i++) {
+    if (!counted(i)) continue
+    count++
+    if (holds(i)) held++
+  }
+  return count > 0 ? held / count : null
+}

@@ -1,0 +1,84 @@
+import type { Defended, DefenderView } from '../../defenses/defense.ts'
+import { defenses } from '../../defenses/index.ts'
+import { UserError } from '../../errors.ts'
+import type { Classifier } from '../../nn/classifier.ts'
+import type { ImageSet } from '../../training/images.ts'
+import type { Config } from '../settings/config.ts'
+import type { ModelDescription } from '../store/saved-model.ts'
+import { type PlainSurroundings, plainlyTrained } from './baseline.ts'
+import { openWorkshop } from './workshop.ts'
+
+export interface DefenseSurroundings extends PlainSurroundings {
+  readonly onTrace: (name: string, epoch: number, values: Float32Array) => void
+  /** images that can be trusted, for a defense that declares that it needs some */
+  readonly clean?: ImageSet | null
+  /** told of the model that the defense is about to repair, and how long it took to train where that is known */
+  readonly onBackdoored?: (model: Classifier, seconds: number | null) => Promise<void>
+}
+
+/**
+ * Trains on untrusted images by the configured defense, which sees them and nothing else. `seconds` is its own time, without
+ * that of the model it repairs.
+ */
+export async function defend(
+  config: Config,
+  images: ImageSet,
+  around: DefenseSurroundings,
+): Promise<Defended & { description: ModelDescription; seconds: number }> {
+  const began = performance.now()
+  const { view, describe, secondsAside, close } = openView(config, images, around)
+  const train = defenses[config.defense].train as (options: unknown, view: DefenderView) => Promise<Defended>
+  const defended = await train(config.options.defense, view)
+  const seconds = (performance.now() - began) / 1000 - secondsAside()
+  close()
+  return { ...defended, description: describe(defended.classifier), seconds }
+}
+
+/** What a defense sees of untrusted images, what is known of the networks made there, and how to leave it. */
+export interface OpenView {
+  readonly view: DefenderView
+  describe(model: Classifier): ModelDescription
+  /** spent on training the model that a defense repairs */
+  secondsAside(): number
+  close(): void
+}
+
+/** Makes ready for a defense to train on untrusted images. */
+export function openView(config: Config, images: ImageSet, around: DefenseSurroundings): OpenView {
+  let aside = 0
+  const { describe, close, ...workshop } = openWorkshop(config, images, around)
+  const entry = defenses[config.defense]
+  if (entry.assumes === 'clean images' && !around.clean?.labels.length) {
+    throw new UserError(
+      'usage',
+      `Cannot train by '${config.defense}' without images that can be trusted: give --clean a folder of some, or in an experiment --clean-share`,
+    )
+  }
+  const trusted =
+    around.clean && entry.assumes === 'clean images'
+      ? openWorkshop(config, around.clean, { ...around, random: around.random.fork('clean') })
+      : null
+  const view: DefenderView = {
+    ...workshop,
+    clean: trusted,
+    trace: around.onTrace,
+    say: around.say,
+    async backdoored(another) {
+      const asked = performance.now()
+      const model = workshop.model('model')
+      const seconds = await plainlyTrained(model, { config, images, name: 'backdoored', another }, around)
+      if (!another) await around.onBackdoored?.(model, seconds)
+      aside += performance.now() - asked
+      return model
+    },
+  }
+  return {
+    view,
+    describe,
+    secondsAside: () => aside / 1000,
+    close() {
+      trusted?.close()
+      close()
+    },
+  }
+}

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto'
+import type { Crafted } from '../../attacks/attack.ts'
+import { UserError } from '../../errors.ts'
+import type { Random } from '../../tensor/random.ts'
+import { scope } from '../../tensor/scope.ts'
+import { type Tensor, tensor } from '../../tensor/tensor.ts'
+import { type ImageSet, imageBytes, imageSet } from '../../training/images.ts'
+import { slices } from '../../training/loader.ts'
+
+/** What was done to a training set: known to the experiment, never to a defense. */
+export interface Truth {
+  /** which images were triggered and labelled as the attack wants, in ascending order */
+  readonly poisoned: Int32Array
+  /** which images were triggered and kept their label */
+  readonly covers: Int32Array
+  /** labels before, of all images */
+  readonly originalLabels: Int32Array
+  /** SHA-256 over the two lists */
+  readonly hash: string
+}
+
+/** How much is poisoned, and by which stream it is chosen. */
+export interface PoisonDraw {
+  /** poisoned / all images */
+  readonly rate: number
+  readonly random: Random
+}
+
+/**
+ * Which images are poisoned: round(rate·count), drawn without replacement from the classes that may be; and which of the
+ * others are covers, `ratio` for each poisoned one, from all classes. The same stream gives the same lists.
+ */
+export function choosePoison(
+  labels: Int32Array,
+  { eligible, ratio = 0 }: { eligible?: ((y: number) => boolean) | undefined; ratio?: number },
+  { rate, random }: PoisonDraw,
+): { poisoned: Int32Array; covers: Int32Array } {
+  const count = labels.length
+  const wanted = Math.round(rate * count)
+  const order = random.permutation(count)
+  const choice = eligible ? order.filter((i) => eligible(labels[i] as number)) : order
+  if (wanted > choice.length) {
+    throw new UserError(
+      'usage',
+      `Cannot poison ${wanted} of ${count} images: the attack has ${choice.length} to choose from; lower the rate`,
+    )
+  }
+  const poisoned = choice.slice(0, wanted).sort()
+  const taken = new Set(poisoned)
+  const free = order.filter((i) => !taken.has(i))
+  const covers = Math.round(ratio * wanted)
+  if (covers > free.length) {
+    throw new UserError(
+      'usage',
+      `Cannot add ${covers} covers to ${wanted} poisoned of ${count} images: ${free.length} are left; lower the rate`,
+    )
+  }
+  return { poisoned, covers: free.slice(0, covers).sort() }
+}
+
+/** Triggers and relabels a share of the images. */
+export function poison(clean: ImageSet, attack: Crafted, draw: PoisonDraw): { set: ImageSet; truth: Truth } {
+  const { eligible, cover } = attack
+  const { poisoned, covers } = choosePoison(clean.labels, { eligible, ratio: cover?.ratio ?? 0 }, draw)
+  if (poisoned.length === 0 && draw.rate > 0) {
+    const facts = `${clean.labels.length} images at a rate of ${draw.rate}`
+    throw new UserError('usage', `Cannot poison ${facts}: that is none of them; raise the rate`)
+  }
+
+  const pixels = clean.pixels.slice()
+  const change =
+    attack.poison ?? ((images: Tensor, indices: Int32Array) => attack.trigger(images, labelsAt(clean, indices)))
+  rewrite(pixels, clean, poisoned, change)
+  if (cover) rewrite(pixels, clean, covers, cover.apply)
+  const labels = clean.labels.slice()
+  for (const i of poisoned) labels[i] = attack.label(clean.labels[i] as number)
+
+  const hash = createHash('sha256')
+    .update(JSON.stringify([[...poisoned], [...covers]]))
+    .digest('hex')
+  const set = imageSet({ pixels, labels, names: clean.names, shape: clean.shape, classes: clean.classes })
+  return { set, truth: { poisoned, covers, originalLabels: clean.labels, hash } }
+}
+
+/** The images at `indices`, triggered as at test time; labels as they were. */
+export function triggered(clean: ImageSet, { trigger }: Pick<Crafted, 'trigger'>): ImageSet {
+  const pixels = clean.pixels.slice()
+  const all = Int32Array.from({ length: clean.labels.length }, (_, i) => i)
+  rewrite(pixels, clean, all, (images, indices) => trigger(images, labelsAt(clean, indices)))
+  return imageSet({ ...clean, pixels })
+}
+
+/** bytes of images that are changed at a time: as floats they take several times as much */
+const largestPart = 3_000_000
+
+function rewrite(
+  pixels: Uint8Array,
+  clean: ImageSet,
+  indices: Int32Array,
+  change: (images: Tensor, indices: Int32Array) => Tensor,
+): void {
+  const size = imageBytes(clean.shape)
+  for (const part of slices(indices, Math.max(1, Math.floor(largestPart / size)))) {
+    scope(() => {
+      const bytes = new Uint8Array(part.length * size)
+      for (const [k, i] of part.entries()) bytes.set(clean.pixels.subarray(i * size, (i + 1) * size), k * size)
+      const changed = change(tensor(bytes, [part.length, ...clean.shape]), part)
+      if (changed.dtype !== 'uint8') throw new Error(`An attack must give uint8 images, not ${changed.dtype}`)
+      const result = changed.bytes()
+      for (const [k, i] of part.entries()) pixels.set(result.subarray(k * size, (k + 1) * size), i * size)
+    })
+  }
+}
+
+const labelsAt = (set: ImageSet, indices: Int32Array) => indices.map((i) => set.labels[i] as number)

@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Classifier, Normalization } from '../../nn/classifier.ts'
+import { schedules } from '../../nn/schedule.ts'
+import { sourceDigest } from '../../tensor/build.ts'
+import type { Compute } from '../../tensor/device.ts'
+import { type ImageSet, imageBytes } from '../../training/images.ts'
+import { loader } from '../../training/loader.ts'
+import { type StageContext, stage } from '../../training/stage.ts'
+import type { Workshop } from '../../training/workshop.ts'
+import type { Config } from '../settings/config.ts'
+import { describeEnvironment } from '../store/environment.ts'
+import { buildModel, type ModelDescription } from '../store/saved-model.ts'
+
+/** What the run around a training provides; its `random` is forked so that nothing that chose the poison follows from it. */
+export interface Surroundings
+  extends Pick<StageContext, 'random' | 'checkpoints' | 'onProgress' | 'onEpoch' | 'interrupted'> {
+  readonly compute: Compute
+}
+
+/** A workshop, what it knows of the networks made in it, and how to leave it. */
+export interface OpenWorkshop extends Workshop {
+  describe(model: Classifier): ModelDescription
+  close(): void
+}
+
+/** Makes ready to train on these images by the configured recipe and architecture. */
+export function openWorkshop(config: Config, images: ImageSet, around: Surroundings): OpenWorkshop {
+  const { compute, random } = around
+  const onDevice = loader(images, compute.device)
+  const normalization = measureNormalization(images)
+  const descriptions = new Map<object, ModelDescription>()
+  return {
+    images: onDevice,
+    classes: images.classes,
+    compute,
+    random: random.fork('draws'),
+    recipe: {
+      epochs: config.epochs,
+      batch: config.batch,
+      rate: config['learning-rate'],
+      schedule: schedules[config.schedule](config['learning-rate']),
+      momentum: config.momentum,
+      weightDecay: config['weight-decay'],
+      nesterov: config.nesterov,
+      augmentation: { padding: config.padding, flip: config.flip, cutout: config.cutout },
+    },
+    model(name, { normalized = true } = {}) {
+      const description: ModelDescription = {
+        model: config.model,
+        options: config.options.model,
+        classes: images.classes,
+        shape: images.shape,
+        normalization: normalized ? normalization : null,
+        fit: (config.options.dataset.fit as ModelDescription['fit'] | undefined) ?? 'cover',
+      }
+      const model = buildModel(description, { random: random.fork(`weights ${name}`), compute })
+      descriptions.set(model, description)
+      return model
+    },
+    stage: (name, options) =>
+      stage(
+        {
+          ...around,
+          loader: onDevice,
+          random: random.fork('stages'),
+          secondsBetweenCheckpoints: config['checkpoint-every'],
+        },
+        name,
+        options,
+      ),
+    describe: (model) => descriptions.get(model) as ModelDescription,
+    close: () => onDevice.free(),
+  }
+}
+
+/** What determines the result of a training in a workshop, besides the images and the method's own options and code. */
+export function whatTrainingDependsOn(config: Config, compute: Compute): readonly unknown[] {
+  const { libtorch, processor, gpus, kernels, blas, variables } = describeEnvironment(compute)
+  const { seed, model, batch, schedule, momentum, nesterov, padding, flip, cutout } = config
+  return [
+    ...[seed, model, config.options.model, batch, config['learning-rate'], schedule, momentum],
+    ...[config['weight-decay'], nesterov, padding, flip, cutout],
+    ...[compute, libtorch, processor, gpus, kernels, blas, variables],
+    ...['tensor', 'nn', 'training', 'models'].map(codeOf),
+    sourceDigest(),
+  ]
+}
+
+/** A hash of the program's own code in one room: what is learned by other code is something else. */
+export function codeOf(room: string): string {
+  const folder = new URL(`../../${room}/`, import.meta.url)
+  const hash = createHash('sha256')
+  const files = readdirSync(folder).filter((file) => /\.[jt]s$/.test(file) && !/\.(test|d)\./.test(file))
+  for (const file of files.sort()) hash.update(file).update(readFileSync(new URL(file, folder)))
+  return hash.digest('hex')
+}
+
+/** Mean and deviation of each channel over the training images, pixels in [0, 1]. */
+function measureNormalization({ pixels, shape, labels }: ImageSet): Normalization {
+  const [channels, height, width] = shape
+  const area = height * width
+  const sums = new Float64Array(channels)
+  const squares = new Float64Array(channels)
+  for (let i = 0; i < labels.length; i++) {
+    for (let c = 0; c < channels; c++) {
+      const from = i * imageBytes(shape) + c * area
+      let sum = 0
+      let square = 0
+      for (let k = from; k < from + area; k++) {
+        const value = pixels[k] as number
+        sum += value
+        square += value * value
+      }
+      sums[c] = (sums[c] as number) + sum
+      squares[c] = (squares[c] as number) + square
+    }
+  }
+  const count = labels.length * area
+  const mean = Array.from(sums, (sum) => sum / count / 255)
+  const deviation = Array.from(
+    squares,
+    (square, c) => Math.sqrt(Math.max(square / count - (255 * (mean[c] as number)) ** 2, 1)) / 255,
+  )
+  return { mean, deviation }
+}

@@ -1,0 +1,240 @@
+import { parse as parseYaml } from 'yaml'
+import { z } from 'zod'
+import { attacks } from '../../attacks/index.ts'
+import { datasets } from '../../datasets/index.ts'
+import { defenses } from '../../defenses/index.ts'
+import { UserError } from '../../errors.ts'
+import { models } from '../../models/index.ts'
+import { schedules } from '../../nn/schedule.ts'
+import { attackOptions, labelsOf, usualRate } from './attack-options.ts'
+import { check, kebab, under } from './check.ts'
+
+// A configuration is a flat record, the same in flags, in files and in a run's directory: settings of the run by their
+// name, options of an entry under the kind of entry (`attack.opacity`). One schema checks all of them.
+
+const names = <T extends object>(catalogue: T) => Object.keys(catalogue) as [keyof T & string, ...(keyof T & string)[]]
+
+/** Settings of a run. Where a default depends on the data set, it is filled in by `resolveConfig`. */
+export const settings = z.strictObject({
+  dataset: z.enum(names(datasets)).default('signs').describe('what to train on'),
+  data: z.string().optional().describe("where the data set's files are"),
+  attack: z.enum(names(attacks)).default('none').describe('what is done to the training images'),
+  rate: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("poisoning rate: poisoned / all training images (default: the attack's, mostly 0.1)"),
+  'class-rate': z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('instead, for attacks that keep labels: poisoned / training images of the target class (default: 0.8)'),
+  labelling: z
+    .enum(['all-to-one', 'all-to-all'])
+    .default('all-to-one')
+    .describe('label of poisoned images: the target class, or (y + 1) mod K for an image of class y'),
+  target: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("class that triggered images shall be taken for (default: the data set's)"),
+  'clean-share': z
+    .number()
+    .min(0)
+    .max(0.5)
+    .optional()
+    .describe(
+      'share of the training images that is trusted and set apart before poisoning, for defenses that need some (default: 0.05 for them, else 0)',
+    ),
+  clean: z
+    .string()
+    .optional()
+    .describe('instead, for a folder of your own: where images that you trust are, in folders of the same classes'),
+  defense: z.enum(names(defenses)).default('none').describe('how the model is trained'),
+  preset: z.string().optional().describe("a named set of the defense's options (default: its first)"),
+  reference: z
+    .boolean()
+    .default(false)
+    .describe('also train on the clean images, once for all runs, and say by how much the ASR exceeds that'),
+  model: z.enum(names(models)).default('wrn').describe('architecture'),
+  seed: z.int().min(0).default(1).describe('seed of everything random'),
+  epochs: z.int().min(1).default(15).describe("length of the model's training"),
+  batch: z.int().min(2).default(128).describe('images per step'),
+  'learning-rate': z.number().positive().optional().describe("base learning rate (default: the data set's)"),
+  schedule: z.enum(names(schedules)).default('one-cycle').describe('how the learning rate changes'),
+  momentum: z.number().min(0).max(1).default(0.9).describe('of stochastic gradient descent'),
+  'weight-decay': z.number().min(0).default(1e-4).describe('of stochastic gradient descent'),
+  nesterov: z.boolean().default(false).describe('Nesterov momentum'),
+  padding: z.int().min(0).default(4).describe('random crop: padding in pixels'),
+  flip: z.boolean().optional().describe("mirror half of the images (default: the data set's)"),
+  cutout: z.int().min(0).default(3).describe('side of the cutout in pixels, 0 for none'),
+  holdout: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0.1)
+    .describe('share of an untrusted folder kept out of training, to measure agreement with its labels'),
+  device: z.string().default('auto').describe("'auto', 'cpu' or 'cuda:N'"),
+  precision: z.enum(['auto', 'fp32', 'bf16']).default('auto').describe('of convolutions in training'),
+  threads: z.int().min(0).default(0).describe('0: as many as there are cores'),
+  'checkpoint-every': z.number().positive().default(30).describe('seconds between checkpoints'),
+})
+
+export type Settings = z.output<typeof settings>
+
+const kinds = { dataset: datasets, attack: attacks, defense: defenses, model: models } as const
+type Kind = keyof typeof kinds
+type Options = Readonly<Record<string, unknown>>
+
+/** A configuration with every default filled in. */
+export interface Config extends Settings {
+  readonly target: number
+  readonly preset: string
+  readonly 'clean-share': number
+  readonly 'learning-rate': number
+  readonly flip: boolean
+  /** each entry's options, complete */
+  readonly options: Readonly<Record<Kind, Options>>
+}
+
+/** Checks a flat record and fills in all defaults. `source` is named in errors: a file, or the command line. */
+export function resolveConfig(given: Readonly<Record<string, unknown>>, source = 'the configuration'): Config {
+  const own = Object.entries(given).filter(([key]) => !key.includes('.'))
+  const plain = check(settings, Object.fromEntries(own), source, '')
+  const dataset = datasets[plain.dataset]
+  const { presets } = defenses[plain.defense]
+  const attack = { name: plain.attack, options: attackOptions(plain.attack, given, source) }
+  const preset = plain.preset ?? (Object.keys(presets)[0] as string)
+  if (!Object.hasOwn(presets, preset)) {
+    throw new UserError(
+      'usage',
+      `Cannot use preset '${preset}' of defense '${plain.defense}': there is no such preset; use ${Object.keys(presets).join(', ')}`,
+    )
+  }
+  for (const key of Object.keys(given)) {
+    const kind = key.split('.')[0] as string
+    if (key.includes('.') && !Object.hasOwn(kinds, kind)) {
+      throw new UserError(
+        'usage',
+        `Cannot use '${key}' from ${source}: options belong to ${Object.keys(kinds).join(', ')}`,
+      )
+    }
+  }
+  const options = (kind: Kind) => {
+    const base = kind === 'defense' ? (presets as Record<string, object>)[preset] : {}
+    const entry = (kinds[kind] as Record<string, { options: z.ZodObject }>)[plain[kind]] as { options: z.ZodObject }
+    return check(entry.options.strict(), { ...base, ...under(`${kind}.`, given) }, source, `${kind}.`)
+  }
+  return {
+    ...plain,
+    preset,
+    ...settleShare(plain, attack),
+    'clean-share': plain['clean-share'] ?? (defenses[plain.defense].assumes === 'clean images' ? 0.05 : 0),
+    target: plain.target ?? dataset.target,
+    'learning-rate': plain['learning-rate'] ?? dataset.learningRate,
+    flip: plain.flip ?? dataset.flip,
+    options: {
+      dataset: options('dataset'),
+      attack: attack.options,
+      defense: options('defense'),
+      model: options('model'),
+    },
+  }
+}
+
+/** How much is poisoned: a share of all images, or of the target class for attacks that keep labels. */
+function settleShare(
+  plain: Settings,
+  attack: { name: string; options: Options },
+): Pick<Settings, 'rate' | 'class-rate'> {
+  const { rate, 'class-rate': classRate } = plain
+  const labels = labelsOf(attack.name, attack.options)
+  if (plain.labelling === 'all-to-all' && labels === 'clean') {
+    throw new UserError('usage', `Cannot label all-to-all with attack '${attack.name}': it leaves labels as they are`)
+  }
+  if (classRate === undefined) {
+    if (labels === 'clean' && rate === undefined) return { rate: undefined, 'class-rate': 0.8 }
+    return { rate: rate ?? usualRate(attack.name, attack.options) }
+  }
+  if (labels !== 'clean') {
+    throw new UserError(
+      'usage',
+      `Cannot use 'class-rate' with attack '${attack.name}': it poisons all classes; give 'rate'`,
+    )
+  }
+  if (rate !== undefined) throw new UserError('usage', "Cannot use 'rate' and 'class-rate' together: give one of them")
+  return { rate: undefined, 'class-rate': classRate }
+}
+
+/** The flat record that resolves to this configuration. */
+export function flattenConfig({ options, ...plain }: Config): Record<string, unknown> {
+  const flat: Record<string, unknown> = Object.fromEntries(
+    Object.entries(plain).filter(([, value]) => value !== undefined),
+  )
+  for (const [kind, values] of Object.entries(options)) {
+    for (const [key, value] of Object.entries(values)) if (value !== undefined) flat[`${kind}.${kebab(key)}`] = value
+  }
+  return flat
+}
+
+/** Settings that say how a result is computed, not what it is a result of. */
+export const incidental = ['data', 'clean', 'device', 'precision', 'threads', 'checkpoint-every', 'holdout']
+
+/** The first setting that makes two experiments different ones, and its two values. */
+export function firstDifference(one: Config, other: Config): { name: string; values: [unknown, unknown] } | undefined {
+  const [a, b] = [flattenConfig(one), flattenConfig(other)]
+  const names = [...new Set([...Object.keys(a), ...Object.keys(b)])]
+  const name = names.find((each) => !incidental.includes(each) && a[each] !== b[each])
+  return name === undefined ? undefined : { name, values: [a[name], b[name]] }
+}
+
+/** Reads a YAML (or JSON) configuration file's text. */
+export function parseConfigFile(text: string, file: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = parseYaml(text)
+  } catch (error) {
+    throw new UserError('usage', `Cannot read '${file}' as YAML: ${(error as Error).message.split('\n')[0]}`)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UserError(
+      'usage',
+      `Cannot use '${file}' as a configuration: expected names and values, one per line, as in 'epochs: 15'`,
+    )
+  }
+  return value as Record<string, unknown>
+}
+
+/** A flag's text means what it would mean in a file: `0.2` a number, `true` a truth value, `grid` a string. */
+export function parseFlag(text: string): unknown {
+  try {
+    const value = parseYaml(text)
+    return typeof value === 'object' ? text : value
+  } catch {
+    return text
+  }
+}
+
+/** Names, defaults and descriptions of an entry's options, for help and listings. */
+export function describeOptions(
+  schema: z.ZodObject,
+  prefix = '',
+): { name: string; default: unknown; description: string; choices?: string[] }[] {
+  return Object.entries(schema.shape as Record<string, z.ZodType>).map(([key, type]) => {
+    const json = z.toJSONSchema(type, { io: 'input', unrepresentable: 'any' }) as {
+      default?: unknown
+      description?: string
+      enum?: string[]
+    }
+    return {
+      name: prefix + kebab(key),
+      default: json.default ?? null,
+      description: type.description ?? json.description ?? '',
+      ...(json.enum ? { choices: json.enum } : {}),
+    }
+  })
+}
+
+/** What a schema makes of these values, or a UserError that names each problem; `prefix` stands before their names. */

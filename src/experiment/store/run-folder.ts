@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { stringify } from 'yaml'
+import { UserError } from '../../errors.ts'
+import { lockFolder, readJsonLines, writeAtomically } from '../../files.ts'
+import { type Config, firstDifference, flattenConfig, parseConfigFile, resolveConfig } from '../settings/config.ts'
+
+// A run's directory:
+//   config.yaml         everything that determines the run; it alone repeats it
+//   kind                `experiment` (truth known), `training` (a person's own folder) or `tuning` (a search over settings)
+//   environment.json    machine, versions, data hash
+//   metrics.jsonl       a line per finished epoch
+//   checkpoints/        one file per stage, and the one before
+//   result.json         at the end; model.safetensors, truth.json, suspects.csv, preview.png beside it
+
+const kinds = ['experiment', 'training', 'tuning'] as const
+export type RunKind = (typeof kinds)[number]
+
+/** A run's directory, locked for one writer until `close`. */
+export interface RunFolder {
+  /** whether this process made it */
+  readonly fresh: boolean
+  readonly path: string
+  readonly kind: RunKind
+  readonly config: Config
+  file(name: string): string
+  writeJson(name: string, value: unknown): void
+  /** undefined where the file is not there */
+  readJson(name: string): unknown
+  appendMetrics(line: object): void
+  close(): void
+}
+
+/** Makes a new directory under `parent`, named by time, what is run, and an id; never an old one. */
+export function createRun(parent: string, kind: RunKind, config: Config): RunFolder {
+  const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')
+  const what = kind === 'training' ? `train-${config.defense}` : `${config.dataset}-${config.attack}-${config.defense}`
+  const path = resolve(parent, `${time}-${what}-${randomBytes(3).toString('hex')}`)
+  try {
+    mkdirSync(path, { recursive: true })
+  } catch (error) {
+    if (['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    throw new UserError('usage', `Cannot make the run's directory '${path}': ${(error as Error).message}`)
+  }
+  const folder = open(path, kind, withAbsoluteData(config), true)
+  describeRun(folder)
+  return folder
+}
+
+/** Opens the directory of this very experiment or search, begun before or not; where another process has it, a UserError. */
+export function claimRun(path: string, config: Config, kind: RunKind = 'experiment'): RunFolder {
+  mkdirSync(path, { recursive: true })
+  const settled = withAbsoluteData(config)
+  const folder = open(path, kind, settled, true)
+  try {
+    if (!existsSync(folder.file('config.yaml'))) {
+      describeRun(folder)
+      return folder
+    }
+    const file = folder.file('config.yaml')
+    const begun = resolveConfig(parseConfigFile(readFileSync(file, 'utf8'), file), `'${file}'`)
+    const other = firstDifference(begun, config)
+    if (!other) return { ...folder, fresh: false, config: { ...begun, ...pathsOf(settled) } }
+    const facts = `it was begun with ${other.name} ${other.values[0]}, not ${other.values[1]}`
+    throw new UserError('usage', `Cannot go on with '${path}': ${facts}; remove it, or choose another folder`)
+  } catch (error) {
+    folder.close()
+    throw error
+  }
+}
+
+function describeRun({ kind, config, file }: RunFolder): void {
+  writeAtomically(file('kind'), `${kind}\n`)
+  writeAtomically(file('config.yaml'), stringify(flattenConfig(config))) // last: with it this is a run
+}
+
+/** The same configuration read from anywhere: a path relative to here would mean nothing to a later command elsewhere. */
+export function withAbsoluteData(config: Config): Config {
+  return { ...config, ...pathsOf(config) }
+}
+
+/** Where the data are, absolute. */
+function pathsOf({ data, clean }: Config): Pick<Partial<Config>, 'data' | 'clean'> {
+  return {
+    ...(data === undefined ? {} : { data: resolve(data) }),
+    ...(clean === undefined ? {} : { clean: resolve(clean) }),
+  }
+}
+
+/** Opens a run's directory to go on with it. */
+export function openRun(path: string): RunFolder {
+  const config = join(path, 'config.yaml')
+  if (!existsSync(config))
+    throw new UserError('usage', `Cannot resume '${path}': it is not a run's directory (it has no config.yaml)`)
+  const kind = kindOf(path)
+  if (!kind) throw new UserError('usage', `Cannot resume '${path}': it is the truth of a poisoned data set, and no run`)
+  return open(
+    resolve(path),
+    kind,
+    resolveConfig(parseConfigFile(readFileSync(config, 'utf8'), config), `'${config}'`),
+    false,
+  )
+}
+
+function open(path: string, kind: RunKind, config: Config, fresh: boolean): RunFolder {
+  const lock = lockFolder(path)
+  const file = (name: string) => join(path, name)
+  cutTornLine(file('metrics.jsonl'))
+  return {
+    ...{ fresh, path, kind, config, file },
+    writeJson: (name, value) => writeAtomically(file(name), `${JSON.stringify(value, null, 2)}\n`),
+    readJson: (name) => (existsSync(file(name)) ? JSON.parse(readFileSync(file(name), 'utf8')) : undefined),
+    appendMetrics: (line) => appendFileSync(file('metrics.jsonl'), `${JSON.stringify(line)}\n`),
+    close: () => lock.release(),
+  }
+}
+
+/** A crash may leave half a line; what is appended must start a new one. */
+function cutTornLine(path: string): void {
+  if (!existsSync(path)) return
+  const text = readFileSync(path)
+  const end = text.lastIndexOf(10) + 1
+  if (end < text.length) truncateSync(path, end)
+}
+
+/** A line per run under `parent`, oldest first. */
+export function listRuns(
+  parent: string,
+): { run: string; kind: RunKind; state: 'finished' | 'unfinished'; result: unknown }[] {
+  if (!existsSync(parent)) return []
+  return readdirSync(parent, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(parent, entry.name, 'config.yaml')))
+    .map((entry) => join(parent, entry.name))
+    .sort()
+    .flatMap((path) => {
+      const kind = kindOf(path)
+      if (!kind) return []
+      const file = join(path, 'result.json')
+      const result = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null
+      return [{ run: basename(path), kind, state: result ? ('finished' as const) : ('unfinished' as const), result }]
+    })
+}
+
+/** undefined for what is no run: the truth of a poisoned data set has a configuration too. */
+function kindOf(path: string): RunKind | undefined {
+  const file = join(path, 'kind')
+  const kind = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
+  return kinds.find((each) => each === kind)
+}
+
+/** The last word on each epoch of each stage: a resumed epoch replaces what was written before. */
+export function readMetrics(path: string): Record<string, unknown>[] {
+  const last = new Map<string, Record<string, unknown>>()
+  for (const line of readJsonLines(path) as Record<string, unknown>[]) {
+    last.set(JSON.stringify([line.stage, line.trace, line.epoch]), line)
+  }
+  return [...last.values()]
+}

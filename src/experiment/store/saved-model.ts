@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { UserError } from '../../errors.ts'
+import { writeAtomically } from '../../files.ts'
+import { type ModelName, models } from '../../models/index.ts'
+import type { Classifier, Normalization } from '../../nn/classifier.ts'
+import { moveTo, stateOf } from '../../nn/module.ts'
+import type { Compute } from '../../tensor/device.ts'
+import { Random } from '../../tensor/random.ts'
+import { noGrad } from '../../tensor/tensor.ts'
+import { pack, restoreTensors, unpack } from '../../training/checkpoint.ts'
+import type { ImageShape } from '../../training/images.ts'
+
+/** What a model must know of itself to be used: it travels in the file with the weights. */
+export interface ModelDescription {
+  readonly model: ModelName
+  readonly options: Readonly<Record<string, unknown>>
+  readonly classes: readonly string[]
+  /** channels, height, width */
+  readonly shape: ImageShape
+  /** null: the model takes pixels in [0, 1] as they are */
+  readonly normalization: Normalization | null
+  /** how images of other sizes are brought to this one */
+  readonly fit: 'cover' | 'contain' | 'stretch'
+}
+
+const description = z
+  .object({
+    model: z.enum(Object.keys(models) as [ModelName, ...ModelName[]]),
+    options: z.record(z.string(), z.unknown()),
+    classes: z.array(z.string()).min(1).max(1_000_000),
+    shape: z.tuple([z.int().min(1).max(16), z.int().min(1).max(4096), z.int().min(1).max(4096)]),
+    normalization: z.object({ mean: z.array(z.number()), deviation: z.array(z.number()) }).nullable(),
+    fit: z.enum(['cover', 'contain', 'stretch']),
+  })
+  .refine(({ shape, normalization: n }) => !n || (n.mean.length === shape[0] && n.deviation.length === shape[0]), {
+    message: 'its normalization does not have a value for each channel',
+  })
+
+/** A network of this description with fresh weights, on the device of `compute`. */
+export function buildModel(
+  of: ModelDescription,
+  { random, compute }: { random: Random; compute: Compute },
+): Classifier {
+  const entry = models[of.model]
+  const context = { random, compute, classes: of.classes.length, shape: of.shape, normalization: of.normalization }
+  return moveTo(entry.build(entry.options.parse(of.options), context), compute.device)
+}
+
+/** Writes a model; returns its hash, SHA-256 over the file, which depends on weights and description alone. */
+export function saveModel(path: string, model: Classifier, of: ModelDescription): string {
+  const { tensors } = stateOf(model)
+  for (const [name, tensor] of Object.entries(tensors)) {
+    if (!Number.isFinite(noGrad(() => tensor.sum().item()))) {
+      throw new UserError(
+        'diverged',
+        `Cannot save the model: '${name}' has values that are not numbers; try a lower learning rate`,
+      )
+    }
+  }
+  const chunks = pack(tensors, { format: 'deconfound model 1', description: JSON.stringify(of) })
+  writeAtomically(path, chunks)
+  const hash = createHash('sha256')
+  for (const chunk of chunks) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+/** Reads a model and puts it on the device of `compute`. */
+export function loadModel(path: string, compute: Compute): { model: Classifier; description: ModelDescription } {
+  const { tensors, metadata } = unpack(readBytes(path), path)
+  const parsed = description.safeParse(parseJson(metadata.get('description'), path))
+  if (!parsed.success)
+    throw new UserError('data', `Cannot use '${path}' as a model: ${parsed.error.issues[0]?.message}`)
+  const options = models[parsed.data.model].options.safeParse(parsed.data.options)
+  if (!options.success)
+    throw new UserError('data', `Cannot use '${path}' as a model: ${options.error.issues[0]?.message}`)
+  const model = buildModel(parsed.data, { random: new Random(0), compute })
+  restoreTensors(stateOf(model).tensors, tensors, path)
+  return { model, description: parsed.data }
+}
+
+function readBytes(path: string): Uint8Array {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    throw new UserError('usage', `Cannot read the model '${path}': ${(error as Error).message}`)
+  }
+}
+
+function parseJson(text: string | undefined, path: string): unknown {
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    throw new UserError('data', `Cannot use '${path}' as a model: it carries no description`)
+  }
+}

@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import { UserError } from '../../errors.ts'
+import { check } from '../settings/check.ts'
+import { type Config, parseConfigFile, resolveConfig } from '../settings/config.ts'
+import { recordName } from './records.ts'
+
+// A sweep's file: what its experiments share, a grid of settings, single experiments besides, and the folder of their records.
+
+const value = z.union([z.string(), z.number(), z.boolean()])
+const sweepFile = z.strictObject({
+  record: z.string().describe('the folder of the records'),
+  settings: z.record(z.string(), value).default({}).describe('what all experiments share, as in a configuration'),
+  grid: z.record(z.string(), z.array(value).min(1)).default({}).describe('all combinations of these'),
+  also: z.array(z.record(z.string(), value)).default([]).describe('single experiments besides'),
+})
+
+export interface Sweep {
+  readonly record: string
+  /** every experiment, checked */
+  readonly cells: readonly Config[]
+}
+
+/** Reads a sweep; a mistake in any of its experiments is told before the first one runs. */
+export function parseSweep(text: string, file: string): Sweep {
+  const { record, settings, grid, also } = check(sweepFile, parseConfigFile(text, file), `'${file}'`, '')
+  const combined = Object.keys(grid).length > 0 ? combinations(Object.entries(grid)) : []
+  const cells = [...combined, ...also].map((own) => resolveConfig({ ...settings, ...own }, `'${file}'`))
+  const named = new Map<string, Config>()
+  for (const cell of cells) {
+    const name = recordName(cell)
+    if (named.has(name)) {
+      const facts = `two of its experiments are the same, '${name}'`
+      throw new UserError('usage', `Cannot use '${file}': ${facts}; remove one`)
+    }
+    named.set(name, cell)
+  }
+  if (cells.length === 0)
+    throw new UserError('usage', `Cannot use '${file}': it names no experiments in 'grid' or 'also'`)
+  return { record, cells }
+}
+
+/** All choices of one value each; the last name varies fastest. */
+export function combinations(axes: readonly [string, readonly unknown[]][]): Record<string, unknown>[] {
+  return axes.reduce<Record<string, unknown>[]>(
+    (chosen, [name, values]) => chosen.flatMap((each) => values.map((value) => ({ ...each, [name]: value }))),
+    [{}],
+  )
+}
