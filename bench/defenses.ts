@@ -71,7 +71,9 @@ const rows = [...rates].map(([stage, each]) => {
 const { processor, libtorch, blas } = describeMachine()
 const result = { ...compute, processor, libtorch, blas, rounds: Number(flags.rounds), stages: rows }
 const lines = rows.map(({ stage, imagesPerSecond, overPlain, arithmetic: own }) => [
-  ...[stage, imagesPerSecond.toFixed(0), overPlain.toFixed(2)],
+  stage,
+  imagesPerSecond.toFixed(0),
+  overPlain.toFixed(2),
   ...(own === null ? ['', ''] : [own.toFixed(2), (overPlain / own).toFixed(2)]),
 ])
 const heads = ['stage', 'images/s', 'over plain', 'its arithmetic', 'overhead']
@@ -88,8 +90,14 @@ async function measure(defense: string): Promise<void> {
   const last = new Map<string, number>()
   await arena(() =>
     defend(config, images, {
-      ...{ compute, clean, random: new Random(2), checkpoints: noCheckpoints, interrupted: () => false },
-      ...{ onEpoch: () => {}, onTrace: () => {}, say: () => {} },
+      compute,
+      clean,
+      random: new Random(2),
+      checkpoints: noCheckpoints,
+      interrupted: () => false,
+      onEpoch: () => {},
+      onTrace: () => {},
+      say: () => {},
       onProgress: ({ stage, imagesPerSecond }) =>
         void last.set(`${defense} ${stage.replace(/-\d+$/, '')}`, imagesPerSecond),
     }),

@@ -50,8 +50,14 @@ const { train } = await datasets.signs.load({ train: 2560, test: 12 }, { data: u
 const marks: number[] = []
 await arena(() =>
   defend(resolveConfig({ epochs: warmUp + 10, defense: 'none' }), train, {
-    ...{ compute, random: new Random(1), checkpoints: noCheckpoints, interrupted: () => false },
-    ...{ onProgress: () => {}, onTrace: () => {}, say: () => {}, onEpoch: () => void marks.push(anonymous()) },
+    compute,
+    random: new Random(1),
+    checkpoints: noCheckpoints,
+    interrupted: () => false,
+    onProgress: () => {},
+    onTrace: () => {},
+    say: () => {},
+    onEpoch: () => void marks.push(anonymous()),
   }),
 )
 const warm = marks[warmUp - 1] as number

@@ -82,7 +82,10 @@ const result = {
   cbdStepMs: 1000 * (median(cbd) as number),
   batch,
   ...compute,
-  ...{ processor, libtorch, bf16Hardware: bf16, rounds: times.ours.length },
+  processor,
+  libtorch,
+  bf16Hardware: bf16,
+  rounds: times.ours.length,
 }
 process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${JSON.stringify(result, null, 2)}\n`)
 
@@ -127,8 +130,13 @@ async function secondsPerStep(settings: Record<string, unknown>): Promise<number
   let seconds = 0
   await arena(() =>
     defend(config, images, {
-      ...{ compute, random: new Random(2), checkpoints: noCheckpoints, interrupted: () => false },
-      ...{ onProgress: () => {}, onTrace: () => {}, say: () => {} },
+      compute,
+      random: new Random(2),
+      checkpoints: noCheckpoints,
+      interrupted: () => false,
+      onProgress: () => {},
+      onTrace: () => {},
+      say: () => {},
       onEpoch({ stage, epoch, seconds: taken }) {
         if (stage === 'model' && epoch === 1) seconds = taken
       },

@@ -53,7 +53,11 @@ const result = { attacks: measured, learning, aim: 3, rounds: Number(flags.round
 if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`)
 else {
   const rows = Object.entries(measured).map(([name, { poisoned, covers, craft, poison }]) => [
-    ...[name, String(poisoned), String(covers), craft.toFixed(2), poison.toFixed(2)],
+    name,
+    String(poisoned),
+    String(covers),
+    craft.toFixed(2),
+    poison.toFixed(2),
   ])
   process.stdout.write(
     `${table([['attack', 'poisoned', 'covers', 'seconds to craft', 'seconds to poison'], ...rows])}\n`,
@@ -74,8 +78,10 @@ async function measure(settings: Settings) {
       const ready = performance.now()
       const { poisoned, covers } = crafted.poison().truth
       seconds.push({
-        ...{ craft: (ready - began) / 1000, poison: (performance.now() - ready) / 1000 },
-        ...{ poisoned: poisoned.length, covers: covers.length },
+        craft: (ready - began) / 1000,
+        poison: (performance.now() - ready) / 1000,
+        poisoned: poisoned.length,
+        covers: covers.length,
       })
     })
   }
@@ -94,7 +100,10 @@ function randomImages(count: number): ImageSet {
   const pixels = randomFillSync(new Uint8Array(count * 3 * 32 * 32))
   const labels = Int32Array.from({ length: count }, (_, i) => i % 10)
   return imageSet({
-    ...{ pixels, labels, shape: [3, 32, 32], names: Array.from(labels, (_, i) => String(i)) },
+    pixels,
+    labels,
+    shape: [3, 32, 32],
+    names: Array.from(labels, (_, i) => String(i)),
     classes: Array.from({ length: 10 }, (_, i) => String(i)),
   })
 }

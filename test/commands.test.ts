@@ -49,12 +49,12 @@ const json = async (...words: string[]) => {
 
 describe('poison, train, evaluate', () => {
   it('go together: the model of a poisoned folder is measured against the trigger it was poisoned by', async () => {
-    const poisoned = await json('poison', '--attack', 'badnets', ...['--out', at('signs')], ...small)
+    const poisoned = await json('poison', '--attack', 'badnets', '--out', at('signs'), ...small)
     expect(poisoned).toMatchObject({ out: at('signs'), truth: at('signs-truth'), images: 48, poisonedImages: 5 })
-    const { run } = await json('train', at('signs'), '--defense', 'none', ...['--runs', at('runs')], ...quick)
-    const measured = await json('evaluate', run, ...['--trigger', at('signs-truth')])
+    const { run } = await json('train', at('signs'), '--defense', 'none', '--runs', at('runs'), ...quick)
+    const measured = await json('evaluate', run, '--trigger', at('signs-truth'))
     expect(measured).toMatchObject({ trigger: poisoned.trigger, cleanImages: 24, triggeredImages: 22 })
-    const { out } = await command('evaluate', run, ...['--trigger', at('signs-truth')])
+    const { out } = await command('evaluate', run, '--trigger', at('signs-truth'))
     expect(out).toContain(`trigger ${poisoned.trigger.slice(0, 16)} of ${at('signs-truth')}`)
   })
 
@@ -103,7 +103,8 @@ describe('poison', () => {
   it('is refused with a folder and another data set', async () => {
     const words = ['--dataset', 'signs', '--attack', 'badnets', '--out', at('both')]
     expect(await command('poison', at('said'), ...words)).toMatchObject({
-      ...{ code: 2, error: `Cannot use '--dataset' with the folder '${at('said')}': give one of them\n` },
+      code: 2,
+      error: `Cannot use '--dataset' with the folder '${at('said')}': give one of them\n`,
     })
   })
 })
@@ -154,14 +155,7 @@ describe('table', () => {
 })
 
 describe('tune', () => {
-  const words = [
-    ...['--attack', 'badnets', '--subset', '30', '--folds', '2'],
-    ...small,
-    '--epochs',
-    '1',
-    '--batch',
-    '8',
-  ]
+  const words = ['--attack', 'badnets', '--subset', '30', '--folds', '2', ...small, '--epochs', '1', '--batch', '8']
 
   it('compares settings, and writes a configuration that runs', async () => {
     const file = at('best.yaml')

@@ -20,8 +20,17 @@ afterAll(() => {
 })
 
 const config = resolveConfig({
-  ...{ dataset: 'signs', 'dataset.train': 300, 'dataset.test': 60, attack: 'badnets', defense: 'cbd' },
-  ...{ epochs: 2, batch: 64, 'defense.confounder-epochs': 1, 'model.depth': 10, device, threads: 1 },
+  dataset: 'signs',
+  'dataset.train': 300,
+  'dataset.test': 60,
+  attack: 'badnets',
+  defense: 'cbd',
+  epochs: 2,
+  batch: 64,
+  'defense.confounder-epochs': 1,
+  'model.depth': 10,
+  device,
+  threads: 1,
 })
 
 async function experiment(folder: RunFolder, listener: Partial<Listener> = {}): Promise<ExperimentResult> {

@@ -41,9 +41,40 @@ describe('the floors', () => {
     ['a name with a hyphen', 'src/report/a.ts', `if (x !== 'label-consistent') return`, 1, `'label-consistent'`],
     ['a name on the left', 'src/cli/a.ts', `if ('cbd' === config.defense) return`, 1, `'cbd'`],
     ['a switch over names', 'src/training/a.ts', `switch (x) { case 'cbd': return }`, 1, `'cbd'`],
+    ['a name in a list', 'src/experiment/a.ts', `const known = ['cbd', 'abl']`, 1, `'cbd'`],
+    ['a name as a type', 'src/training/a.ts', `function a(): 'badnets' | null {}`, 1, `'badnets'`],
+    [
+      'a room of floor 4 on one above',
+      'src/experiment/store/a.ts',
+      `import type { A } from '../prepare/a.ts'`,
+      1,
+      'stands on',
+    ],
+    ['a room that imports a page', 'src/experiment/measure/a.ts', `import { a } from '../run.ts'`, 1, 'stands on'],
+    ["another entry's own part", 'src/defenses/abl.ts', `import { critic } from './cbd/critic.ts'`, 1, 'own'],
+    [
+      "an entry's own part from above",
+      'src/experiment/a.ts',
+      `import { a } from '../defenses/cbd/critic.ts'`,
+      1,
+      'own',
+    ],
+    ['lines packed by a spread', 'src/nn/a.ts', `const a = {\n  ...{ b, c },\n}`, 2, 'packs'],
+    ['a list packed by a spread', 'src/nn/a.ts', `const a = [\n  ...['b', 'c'],\n]`, 2, 'packs'],
     ['none where an entry is meant', 'src/experiment/a.ts', `if (config.attack === 'none') return`, 1, `'none'`],
   ])('sees %s', (_, path, text, line, words) => {
     expect(changed({ [path]: text })).toEqual([expect.stringMatching(new RegExp(`^${path}:${line}: .*${words}`))])
+  })
+
+  it.each([
+    ["an entry's own part from the entry", 'src/defenses/cbd.ts', `import { critic } from './cbd/critic.ts'`],
+    ['a setting', 'src/cli/a.ts', `const example = { defense: 'cbd', attack: 'badnets' }`],
+    ['a default', 'src/experiment/settings/a.ts', `z.string().default('cbd')`],
+    ['words of a comment', 'src/experiment/a.ts', `/** such as 'cbd' */\n// or 'badnets'`],
+    ['a list made from others', 'src/nn/a.ts', `const a = [...['b', 'c'].map(upper), ...d]`],
+    ['a room of floor 4 on one below', 'src/experiment/measure/a.ts', `import { a } from '../store/a.ts'`],
+  ])('lets %s pass', (_, path, text) => {
+    expect(changed({ [path]: text })).toEqual([])
   })
 
   it('says so where it cannot read a catalogue', () => {

@@ -174,11 +174,10 @@ async function trainPattern(
         [patternOptimizer, patternSchedule(step, steps)],
       ])
       report({
-        ...{ loss: value, accuracy: accuracy(logits, given) },
-        ...{
-          success: accuracy(logits.narrow(0, 0, n), wanted),
-          crossed: accuracy(logits.narrow(0, n, n), labels.narrow(0, n, n)),
-        },
+        loss: value,
+        accuracy: accuracy(logits, given),
+        success: accuracy(logits.narrow(0, 0, n), wanted),
+        crossed: accuracy(logits.narrow(0, n, n), labels.narrow(0, n, n)),
       })
     })
   }

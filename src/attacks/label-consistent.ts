@@ -65,7 +65,10 @@ function corners(cell: number) {
   const side = 3 * cell
   const mirrored = (mirror: boolean, at: number) => Math.floor((mirror ? side - 1 - at : at) / cell)
   return (['bottom-right', 'bottom-left', 'top-right', 'top-left'] as readonly Corner[]).map((corner) => ({
-    ...{ corner, side, margin: 0, opacity: 1 },
+    corner,
+    side,
+    margin: 0,
+    opacity: 1,
     value: (_: number, row: number, column: number) =>
       patterns.grid[mirrored(corner.startsWith('top'), row)]?.[mirrored(corner.endsWith('left'), column)] as number,
   }))
@@ -78,7 +81,9 @@ async function perturb(
   { perturbation, bound, iterations }: { perturbation: Noise; bound: number; iterations: number },
 ): Promise<void> {
   const stage = victims.stage('perturbation', {
-    ...{ epochs: 1, batch: victims.recipe.batch, augmentation: noAugmentation },
+    epochs: 1,
+    batch: victims.recipe.batch,
+    augmentation: noAugmentation,
     state: { perturbation: { tensors: { values: perturbation.values } } },
   })
   const step = (2.5 * bound) / iterations

@@ -1,6 +1,6 @@
 import { UserError } from '../errors.ts'
 import { craftAttack, NotLearned } from '../experiment/prepare/craft.ts'
-import { inTrainingOrder, loadDataset } from '../experiment/run.ts'
+import { inTrainingOrder, loadDataset } from '../experiment/prepare/data.ts'
 import type { Config } from '../experiment/settings/config.ts'
 import { settleCompute } from '../experiment/store/environment.ts'
 import type { RunKind } from '../experiment/store/run-folder.ts'
@@ -34,9 +34,18 @@ export async function dryRun(config: Config, kind: RunKind, { json }: { json?: b
     }
     const model = buildModel(description, { random: new Random(0), compute })
     return {
-      ...{ trainingImages: train.labels.length, testImages: test?.labels.length ?? 0, classes: classes.length, shape },
-      ...{ skippedFiles: problems.length, attack: config.attack, defense: config.defense, preset: config.preset },
-      ...{ model: config.model, parameters: parameterCount(model), epochs: config.epochs, ...compute },
+      trainingImages: train.labels.length,
+      testImages: test?.labels.length ?? 0,
+      classes: classes.length,
+      shape,
+      skippedFiles: problems.length,
+      attack: config.attack,
+      defense: config.defense,
+      preset: config.preset,
+      model: config.model,
+      parameters: parameterCount(model),
+      epochs: config.epochs,
+      ...compute,
     }
   })
   const lines = Object.entries(plan).map(

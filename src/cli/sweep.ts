@@ -96,7 +96,9 @@ async function sideBySide(
   const env = { ...process.env, OMP_NUM_THREADS: String(threads), OMP_WAIT_POLICY: 'passive' }
   const children = Array.from({ length: workers }, () =>
     spawn(process.execPath, [join(packageRoot(), 'bin', 'deconfound.js'), ...words], {
-      ...{ env, stdio: ['ignore', 'pipe', 'pipe'], detached: true }, // so that a terminal's signal comes once, from here
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true, // so that a terminal's signal comes once, from here
     }),
   )
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

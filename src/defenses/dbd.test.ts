@@ -17,15 +17,31 @@ async function run(relabel: (label: number, i: number) => number, options: Recor
   const pixels = train.pixels.filter((_, i) => i % 2 === 0 && (i >> 5) % 2 === 0)
   const labels = train.labels.map(relabel)
   const config = resolveConfig({
-    ...{ dataset: 'signs', defense: 'dbd', batch: 32, device, precision: 'fp32', threads: 1, 'model.depth': 10 },
-    ...{ 'defense.backbone-epochs': 2, 'defense.backbone-batch': 32, 'defense.head-epochs': 1 },
-    ...{ 'defense.epochs': 1, 'defense.iterations': 2, 'defense.batch': 8, ...options },
+    dataset: 'signs',
+    defense: 'dbd',
+    batch: 32,
+    device,
+    precision: 'fp32',
+    threads: 1,
+    'model.depth': 10,
+    'defense.backbone-epochs': 2,
+    'defense.backbone-batch': 32,
+    'defense.head-epochs': 1,
+    'defense.epochs': 1,
+    'defense.iterations': 2,
+    'defense.batch': 8,
+    ...options,
   })
   const epochs: EpochMetrics[] = []
   const traces: Float32Array[] = []
   const { suspicion } = await defend(config, imageSet({ ...train, pixels, labels, shape: [3, 16, 16] }), {
-    ...{ clean: null, compute: { device, precision: 'fp32', threads: 1 } as const, random: new Random(3) },
-    ...{ checkpoints: noCheckpoints, onProgress() {}, say() {}, interrupted: () => false },
+    clean: null,
+    compute: { device, precision: 'fp32', threads: 1 } as const,
+    random: new Random(3),
+    checkpoints: noCheckpoints,
+    onProgress() {},
+    say() {},
+    interrupted: () => false,
     onEpoch: ({ seconds: _, ...metrics }) => void epochs.push(metrics as EpochMetrics),
     onTrace: (_, __, values) => void traces.push(values),
   })

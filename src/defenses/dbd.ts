@@ -92,7 +92,10 @@ export const dbd = defineDefense({
     )
     const first = { model: stateOf(model), projection: stateOf(projection), contrastive }
     for await (const { images, indices, epoch, step, steps, report } of view.stage('backbone', {
-      ...{ epochs: options.backboneEpochs, batch: options.backboneBatch, augmentation: noAugmentation, state: first },
+      epochs: options.backboneEpochs,
+      batch: options.backboneBatch,
+      augmentation: noAugmentation,
+      state: first,
     })) {
       const draws = viewsOf(epoch)
       scope(() => {
@@ -110,7 +113,10 @@ export const dbd = defineDefense({
     const second = { head: stateOf(head), headOptimizer }
     const { headEpochs, headBatch, rate } = options
     for await (const { images, labels, report } of view.stage('head', {
-      ...{ epochs: headEpochs, batch: headBatch, augmentation: weak, state: second },
+      epochs: headEpochs,
+      batch: headBatch,
+      augmentation: weak,
+      state: second,
     })) {
       scope(() => {
         const logits = head.forward(noGrad(() => model.forward(images, 'eval').embedding))
@@ -136,7 +142,11 @@ export const dbd = defineDefense({
     const repeated = { batches: iterations, from: () => split(losses.read(), options.labelled).lowest }
     const third = { model: stateOf(model), optimizer, losses }
     for await (const { images, labels, epoch, step, steps, last, report } of view.stage('model', {
-      ...{ epochs: options.epochs, batch, augmentation: weak, repeated, state: third },
+      epochs: options.epochs,
+      batch,
+      augmentation: weak,
+      repeated,
+      state: third,
     })) {
       const { indices, draws } = unlabelled(epoch).at(step % iterations)
       scope(() => {
@@ -150,7 +160,8 @@ export const dbd = defineDefense({
           return sharpen(mean, options.sharpening) // q
         })
         const mixing = drawMixing(view.random.fork(`mixing ${step}`), 3 * batch, {
-          ...{ alpha: options.mixing, device: compute.device },
+          alpha: options.mixing,
+          device: compute.device,
         })
         const { logits } = model.forward(mix(cat([images, twice]), mixing), 'train')
         const targets = mix(cat([oneHot(labels, view.classes.length), guesses, guesses]), mixing)

@@ -75,8 +75,15 @@ async function trained(
 ) {
   const recipe = { epochs: 1, batch: 32, device, precision: 'fp32', threads: 1, 'model.depth': 10 }
   return defend(resolveConfig({ dataset: 'signs', ...recipe, ...settings }), images, {
-    ...{ clean: null, compute: { device, precision: 'fp32', threads: 1 }, random: new Random(3) },
-    ...{ checkpoints, interrupted, onProgress() {}, onEpoch() {}, onTrace() {}, say() {} },
+    clean: null,
+    compute: { device, precision: 'fp32', threads: 1 },
+    random: new Random(3),
+    checkpoints,
+    interrupted,
+    onProgress() {},
+    onEpoch() {},
+    onTrace() {},
+    say() {},
   })
 }
 

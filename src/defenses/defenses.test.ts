@@ -33,13 +33,13 @@ const quick: Partial<Record<DefenseName, Record<string, unknown>>> = {
   nad: { 'defense.teacher-epochs': 1, 'defense.epochs': 2, 'defense.batch': 8 },
   abl: { 'defense.isolation-epochs': 1, 'defense.epochs': 2, 'defense.unlearning-epochs': 1 },
   dbd: {
-    ...{
-      'defense.backbone-epochs': 1,
-      'defense.backbone-batch': 32,
-      'defense.head-epochs': 1,
-      'defense.head-batch': 32,
-    },
-    ...{ 'defense.epochs': 2, 'defense.iterations': 2, 'defense.batch': 8 },
+    'defense.backbone-epochs': 1,
+    'defense.backbone-batch': 32,
+    'defense.head-epochs': 1,
+    'defense.head-batch': 32,
+    'defense.epochs': 2,
+    'defense.iterations': 2,
+    'defense.batch': 8,
   },
   'd-br': { 'defense.first-epochs': 1, 'defense.spread-epochs': 1, 'defense.epochs': 2 },
   cbd: { 'defense.confounder-epochs': 1 },
@@ -48,11 +48,26 @@ const quick: Partial<Record<DefenseName, Record<string, unknown>>> = {
 
 /** Everything a defense may see, and nothing else. The types make sure that both lists are complete. */
 const allowed: Record<keyof DefenderView, true> = {
-  ...{ images: true, classes: true, recipe: true, compute: true, random: true, model: true, stage: true, trace: true },
-  ...{ clean: true, backdoored: true, say: true },
+  images: true,
+  classes: true,
+  recipe: true,
+  compute: true,
+  random: true,
+  model: true,
+  stage: true,
+  trace: true,
+  clean: true,
+  backdoored: true,
+  say: true,
 }
 const allowedRecipe: Record<keyof Recipe, true> = {
-  ...{ epochs: true, batch: true, rate: true, schedule: true, momentum: true, weightDecay: true, nesterov: true },
+  epochs: true,
+  batch: true,
+  rate: true,
+  schedule: true,
+  momentum: true,
+  weightDecay: true,
+  nesterov: true,
   augmentation: true,
 }
 
@@ -77,8 +92,17 @@ const cases = names.flatMap((name) => Object.keys(defenses[name].presets).map((p
 
 const configure = ({ name, preset }: { name: DefenseName; preset: string }, more: Record<string, unknown> = {}) =>
   resolveConfig({
-    ...{ dataset: 'signs', defense: name, preset, epochs: 2, batch: 32, device, precision: 'fp32', threads: 1 },
-    ...{ 'model.depth': 10, ...quick[name], ...more },
+    dataset: 'signs',
+    defense: name,
+    preset,
+    epochs: 2,
+    batch: 32,
+    device,
+    precision: 'fp32',
+    threads: 1,
+    'model.depth': 10,
+    ...quick[name],
+    ...more,
   })
 
 /** The same promise each time. */

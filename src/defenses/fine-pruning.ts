@@ -49,7 +49,9 @@ export const finePruning = defineDefense({
     const schedule = cosine(rate)
     for await (const { images, labels, step, steps, report } of clean.stage('model', {
       ...view.recipe,
-      ...{ epochs, batch, state },
+      epochs,
+      batch,
+      state,
     })) {
       scope(() => {
         const { logits } = model.forward(images, 'train')

@@ -23,7 +23,13 @@ const quick: Partial<Record<DetectorName, Record<string, unknown>>> = { strip: {
 
 /** Everything a detector may see, and nothing else. The type makes sure that the list is complete. */
 const allowed: Record<keyof DetectorView, true> = {
-  ...{ images: true, classes: true, model: true, clean: true, random: true, compute: true, batch: true },
+  images: true,
+  classes: true,
+  model: true,
+  clean: true,
+  random: true,
+  compute: true,
+  batch: true,
   onProgress: true,
 }
 
@@ -71,7 +77,10 @@ const model = await trained(set)
 
 /** A network of our own making that tells level and stripes, unsurely, and obeys a white corner. */
 const obedient = {
-  ...{ parameters: {}, buffers: {}, embeddingWidth: 3, head: full([3, 3], 0) },
+  parameters: {},
+  buffers: {},
+  embeddingWidth: 3,
+  head: full([3, 3], 0),
   forward: (images: Tensor) =>
     scope(() => {
       const gray = images.mean([1])
@@ -116,7 +125,13 @@ describe.each(names)('detector %s', (name) => {
     const [untrusted, trusted] = [loader(images, device), clean ? loader(clean, device) : null]
     const passes: [number, number][] = []
     const view = {
-      ...{ images: untrusted, classes, model: of, clean: trusted, random: new Random(seed), compute, batch },
+      images: untrusted,
+      classes,
+      model: of,
+      clean: trusted,
+      random: new Random(seed),
+      compute,
+      batch,
       onProgress: (done: number, total: number) => void passes.push([done, total]),
     }
     expect(Object.keys(view).sort()).toEqual(Object.keys(allowed).sort())

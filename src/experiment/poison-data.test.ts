@@ -21,8 +21,8 @@ import { liveTensors } from '../tensor/tensor.ts'
 import { type ImageSet, imageBytes } from '../training/images.ts'
 import { type Format, type PoisonDataResult, poisonData } from './poison-data.ts'
 import { craftAttack } from './prepare/craft.ts'
+import { inTrainingOrder, loadDataset } from './prepare/data.ts'
 import { type Listener, silent } from './prepare/listener.ts'
-import { inTrainingOrder, loadDataset } from './run.ts'
 import { type Config, parseConfigFile, resolveConfig } from './settings/config.ts'
 import { settleCompute } from './store/environment.ts'
 import { listRuns, openRun } from './store/run-folder.ts'
@@ -37,7 +37,12 @@ afterAll(() => {
 
 const machine = { device, threads: 1, precision: 'fp32' }
 const signs = resolveConfig({
-  ...{ dataset: 'signs', 'dataset.train': 60, 'dataset.test': 24, attack: 'badnets', rate: 0.2, ...machine },
+  dataset: 'signs',
+  'dataset.train': 60,
+  'dataset.test': 24,
+  attack: 'badnets',
+  rate: 0.2,
+  ...machine,
 })
 const write = (config: Config, name: string, format: Format = 'folders', listener: Partial<Listener> = {}) =>
   poisonData(config, { out: join(home, name), format, listener: { ...silent, ...listener } })
@@ -141,7 +146,11 @@ describe('a poisoned data set in class folders', () => {
     const { out } = await once()
     const relativePath = join(out, '..', 'plain', '.')
     const config = resolveConfig({
-      ...{ dataset: 'image-folder', data: relativePath, attack: 'badnets', rate: 0.1, ...machine },
+      dataset: 'image-folder',
+      data: relativePath,
+      attack: 'badnets',
+      rate: 0.1,
+      ...machine,
     })
     const result = await write(config, 'twice')
     expect(result.poisonedImages).toBe(6)
@@ -185,7 +194,11 @@ describe('a poisoned data set in CIFAR batches', () => {
     const data = join(home, 'cut')
     await writeExample(data, 'binary', 4)
     const config = resolveConfig({
-      ...{ dataset: 'cifar10', data, 'dataset.limit': 15, attack: 'badnets', ...machine },
+      dataset: 'cifar10',
+      data,
+      'dataset.limit': 15,
+      attack: 'badnets',
+      ...machine,
     })
     await expect(write(config, 'fifteen', 'cifar')).rejects.toThrow(
       'there are 15 training and 4 test images, and all six files hold equally many',
@@ -202,7 +215,8 @@ describe('poisonData', () => {
     mkdirSync(folder)
     writeFileSync(join(folder, 'notes'), 'mine')
     await expect(write(signs, 'full')).rejects.toMatchObject({
-      ...{ code: 2, message: `Cannot write to '${folder}': it is not empty; name a new folder` },
+      code: 2,
+      message: `Cannot write to '${folder}': it is not empty; name a new folder`,
     })
     expect(left('full')).toEqual([name])
     rmSync(folder, { recursive: true })
@@ -218,7 +232,8 @@ describe('poisonData', () => {
   it('refuses an attack that does nothing', async () => {
     const config = resolveConfig({ ...machine })
     await expect(write(config, 'nothing')).rejects.toMatchObject({
-      ...{ code: 2, message: "Cannot poison by attack 'none': it does nothing; choose one with --attack" },
+      code: 2,
+      message: "Cannot poison by attack 'none': it does nothing; choose one with --attack",
     })
   })
 

@@ -9,9 +9,9 @@ import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { subset } from '../training/images.ts'
 import { craftAttack } from './prepare/craft.ts'
+import { inTrainingOrder, loadDataset } from './prepare/data.ts'
 import type { Listener } from './prepare/listener.ts'
 import type { Truth } from './prepare/poison.ts'
-import { inTrainingOrder, loadDataset } from './run.ts'
 import { labelsOf } from './settings/attack-options.ts'
 import { type Config, flattenConfig } from './settings/config.ts'
 import { settleCompute } from './store/environment.ts'
@@ -70,10 +70,20 @@ export async function poisonData(config: Config, { out, format, listener }: Pois
       leaveNoTimes(Buffer.from(dataFolder as string))
 
       const result = {
-        ...{ out: data, truth, format, attack: config.attack, trigger, poisonHash: poisoned.truth.hash },
-        ...{ poisonedImages: poisoned.truth.poisoned.length, coverImages: poisoned.truth.covers.length },
-        ...{ images: count, classes: train.classes, shape: train.shape, rate: poisoned.truth.poisoned.length / count },
-        ...{ attackReport: report, skippedFiles: problems },
+        out: data,
+        truth,
+        format,
+        attack: config.attack,
+        trigger,
+        poisonHash: poisoned.truth.hash,
+        poisonedImages: poisoned.truth.poisoned.length,
+        coverImages: poisoned.truth.covers.length,
+        images: count,
+        classes: train.classes,
+        shape: train.shape,
+        rate: poisoned.truth.poisoned.length / count,
+        attackReport: report,
+        skippedFiles: problems,
       }
       const { out: _, truth: __, ...facts } = result
       const lists = listImages(poisoned.truth, { order, files, given: poisoned.set.labels, ...train })
@@ -112,8 +122,11 @@ function listImages(truth: Truth, { order, files, given, names, classes }: Writt
   for (const [k, i] of order.entries()) place[i] = k
   const list = (indices: Int32Array) =>
     Array.from(indices, (i) => ({
-      ...{ index: place[i] as number, file: files[place[i] as number], source: names[i] },
-      ...{ original: classes[truth.originalLabels[i] as number], label: classes[given[i] as number] },
+      index: place[i] as number,
+      file: files[place[i] as number],
+      source: names[i],
+      original: classes[truth.originalLabels[i] as number],
+      label: classes[given[i] as number],
     })).sort((a, b) => a.index - b.index)
   return { poisoned: list(truth.poisoned), covers: list(truth.covers) }
 }

@@ -1,27 +1,22 @@
-import { existsSync } from 'node:fs'
-import type { DatasetEntry } from '../datasets/dataset.ts'
-import { datasets } from '../datasets/index.ts'
 import { UserError } from '../errors.ts'
 import type { Classifier } from '../nn/classifier.ts'
 import { writePreview } from '../report/preview.ts'
 import { writeSuspects } from '../report/suspects.ts'
-import type { Compute } from '../tensor/device.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
-import { type ImageSet, subset } from '../training/images.ts'
 import type { EpochMetrics } from '../training/stage.ts'
 import { watchForCollapse } from './measure/collapse.ts'
 import { evaluate, evaluateSuspicion } from './measure/evaluate.ts'
 import { auroc, mean, median } from './measure/statistics.ts'
 import { plainlyTrained } from './prepare/baseline.ts'
 import { craftAttack } from './prepare/craft.ts'
+import { inTrainingOrder, loadDataset } from './prepare/data.ts'
 import { defend } from './prepare/defend.ts'
 import type { Listener } from './prepare/listener.ts'
 import type { Truth } from './prepare/poison.ts'
 import { openWorkshop } from './prepare/workshop.ts'
-import type { Config } from './settings/config.ts'
-import { describeEnvironment, settleCompute } from './store/environment.ts'
+import { rememberEnvironment, settleRun } from './store/environment.ts'
 import type { RunFolder } from './store/run-folder.ts'
 import { saveModel } from './store/saved-model.ts'
 
@@ -55,9 +50,13 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
 
     let backdoored: PlainFigures | null = null
     const around = {
-      ...{ compute, random: random.fork('defense'), say: listener.say, interrupted: listener.interrupted },
+      compute,
+      random: random.fork('defense'),
+      say: listener.say,
+      interrupted: listener.interrupted,
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
-      ...{ onProgress: listener.progress, onEpoch },
+      onProgress: listener.progress,
+      onEpoch,
     }
     const watch = watchForCollapse(poisoned.set.labels, listener.say)
     const watched = (metrics: EpochMetrics) => {
@@ -66,7 +65,8 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
     }
     const figures = async (model: Classifier, seconds: number | null): Promise<PlainFigures> => {
       const { cleanAccuracy, attackSuccessRate, collapsed } = await evaluate(model, test, {
-        ...{ attack, device: compute.device },
+        attack,
+        device: compute.device,
       })
       return { cleanAccuracy, attackSuccessRate, collapsed, seconds }
     }
@@ -97,33 +97,36 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
     }
 
     const result = {
-      ...{
-        run: folder.path,
-        dataset: config.dataset,
-        attack: config.attack,
-        defense: config.defense,
-        preset: config.preset,
-      },
-      ...{ model: config.model, epochs: config.epochs, seed: config.seed, target: config.target },
-      ...{ rate: poisoned.truth.poisoned.length / train.labels.length, classRate: config['class-rate'] ?? null },
-      ...{ labelling: config.labelling, attackOptions: config.options.attack, attackReport: crafted.report },
+      run: folder.path,
+      dataset: config.dataset,
+      attack: config.attack,
+      defense: config.defense,
+      preset: config.preset,
+      model: config.model,
+      epochs: config.epochs,
+      seed: config.seed,
+      target: config.target,
+      rate: poisoned.truth.poisoned.length / train.labels.length,
+      classRate: config['class-rate'] ?? null,
+      labelling: config.labelling,
+      attackOptions: config.options.attack,
+      attackReport: crafted.report,
       ...evaluation,
       suspicion: suspicion ? evaluateSuspicion(suspicion, poisoned.truth, poisoned.set.labels) : null,
       poisonedImages: poisoned.truth.poisoned.length,
       coverImages: poisoned.truth.covers.length,
       poisonHash: poisoned.truth.hash,
       cleanImagesGiven: clean?.labels.length ?? 0,
-      ...{
-        trigger,
-        modelHash,
-        trainingSeconds,
-        backdoored: backdoored as PlainFigures | null,
-        reference,
-        /** by how much the ASR exceeds that of a model that never saw the trigger */
-        excessSuccessRate: reference && excess(evaluation.attackSuccessRate, reference.attackSuccessRate),
-        seconds: (performance.now() - began) / 1000,
-      },
-      ...{ resumed, environment },
+      trigger,
+      modelHash,
+      trainingSeconds,
+      backdoored: backdoored as PlainFigures | null,
+      reference,
+      /** by how much the ASR exceeds that of a model that never saw the trigger */
+      excessSuccessRate: reference && excess(evaluation.attackSuccessRate, reference.attackSuccessRate),
+      seconds: (performance.now() - began) / 1000,
+      resumed,
+      environment,
     }
     folder.writeJson('result.json', result)
     return result
@@ -144,71 +147,9 @@ export interface PlainFigures {
 
 export type ExperimentResult = Awaited<ReturnType<typeof runExperiment>>
 
-/**
- * The training images in the order of training, which is random: many data sets come sorted by class, and in their own
- * order an image's neighbors would tell its true label. A share of them is trusted, for defenses that need some, and is
- * set apart before anything is poisoned. `order` gives the places in the data set.
- */
-export function inTrainingOrder(
-  given: ImageSet,
-  { seed, 'clean-share': share }: Config,
-): { train: ImageSet; order: Int32Array; clean: ImageSet | null } {
-  const all = new Random(seed).fork('order').permutation(given.labels.length)
-  const trusted = Math.round(share * all.length)
-  const order = all.subarray(trusted)
-  return {
-    train: subset(given, order),
-    order,
-    clean: trusted > 0 ? subset(given, all.subarray(0, trusted)) : null,
-  }
-}
-
 function describePoison({ poisoned, covers }: Truth, count: number): string {
   const covered = covers.length > 0 ? `; ${covers.length} more are covers, which keep their label` : ''
   return `${poisoned.length} of ${count} training images are poisoned${covered}`
-}
-
-/** Loads the configured data set. */
-export function loadDataset(config: Config, listener: Listener) {
-  const entry = datasets[config.dataset] as unknown as DatasetEntry
-  return entry.load(config.options.dataset, { data: config.data, seed: config.seed, progress: listener.reading })
-}
-
-/** Device, precision and threads: settled once, and for a resumed run those it began with. */
-export function settleRun(folder: RunFolder): Compute {
-  const began = folder.readJson('environment.json') as Compute | undefined
-  return settleCompute(began ?? folder.config)
-}
-
-/**
- * Writes the run's circumstances. Where it began before, the data must be the same; another libtorch or processor, which
- * may give other roundings, or another commit is recorded beside the first.
- */
-export function rememberEnvironment(
-  folder: RunFolder,
-  train: ImageSet,
-  test: ImageSet | null,
-  compute: Compute,
-  say: (line: string) => void,
-) {
-  const now = { ...describeEnvironment(compute), trainHash: train.hash, testHash: test?.hash ?? null }
-  const before = folder.readJson('environment.json') as typeof now | undefined
-  say(`${before ? 'going on' : 'running'} in ${folder.path}`)
-  if (!before) {
-    folder.writeJson('environment.json', now)
-    return now
-  }
-  if (before.trainHash !== now.trainHash || before.testHash !== now.testHash) {
-    throw new UserError('data', `Cannot resume '${folder.path}': its data has changed since it began; start a new run`)
-  }
-  const circumstances = ['engine', 'libtorch', 'processor', 'kernels', 'blas', 'deconfound', 'commit'] as const
-  const changed = circumstances.filter((name) => before[name] !== now[name])
-  if (changed.length > 0) say(`resumed with another ${changed.join(', ')}: the result may differ`)
-  if (existsSync(folder.file('checkpoints'))) folder.writeJson('resumed.json', now) // else nothing was trained yet
-  return {
-    ...before,
-    ...(changed.length > 0 && { resumedWith: Object.fromEntries(changed.map((name) => [name, now[name]])) }),
-  }
 }
 
 /** The truth in the data set's own numbering, `order` being that of training. */
@@ -227,12 +168,12 @@ function compareWithTruth(trace: string, epoch: number, values: Float32Array, tr
   const ofClean = Array.from(values).filter((_, i) => !poisoned.has(i))
   const area = auroc(values, (i) => poisoned.has(i))
   return {
-    ...{ trace, epoch, auroc: area === null ? null : 1 - area },
-    ...{
-      poisonedMean: mean(ofPoison),
-      poisonedMedian: median(ofPoison),
-      cleanMean: mean(ofClean),
-      cleanMedian: median(ofClean),
-    },
+    trace,
+    epoch,
+    auroc: area === null ? null : 1 - area,
+    poisonedMean: mean(ofPoison),
+    poisonedMedian: median(ofPoison),
+    cleanMean: mean(ofClean),
+    cleanMedian: median(ofClean),
   }
 }

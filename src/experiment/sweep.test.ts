@@ -32,7 +32,10 @@ describe('a sweep’s file', () => {
       also: [{ attack: 'wanet', epochs: 2 }],
     })
     expect(sweep.cells.map(({ attack, seed, epochs }) => [attack, seed, epochs])).toEqual([
-      ...[['badnets', 1, 1] as const, ['badnets', 2, 1] as const, ['sig', 1, 1] as const, ['sig', 2, 1] as const],
+      ['badnets', 1, 1] as const,
+      ['badnets', 2, 1] as const,
+      ['sig', 1, 1] as const,
+      ['sig', 2, 1] as const,
       ['wanet', 1, 2],
     ])
   })

@@ -8,12 +8,13 @@ import { loader } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
 import { findings } from '../training/suspicion.ts'
 import { watchForCollapse } from './measure/collapse.ts'
+import { loadDataset } from './prepare/data.ts'
 import { defend } from './prepare/defend.ts'
 import { onFolder } from './prepare/detect-dataset.ts'
 import type { Listener } from './prepare/listener.ts'
 import { loadTrusted } from './prepare/trusted.ts'
-import { loadDataset, rememberEnvironment, settleRun } from './run.ts'
 import type { Config } from './settings/config.ts'
+import { rememberEnvironment, settleRun } from './store/environment.ts'
 import type { RunFolder } from './store/run-folder.ts'
 import { saveModel } from './store/saved-model.ts'
 
@@ -38,7 +39,9 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
 
     const watch = watchForCollapse(kept.labels, listener.say)
     const { classifier, suspicion, description } = await defend(config, kept, {
-      ...{ compute, random: random.fork('defense'), clean },
+      compute,
+      random: random.fork('defense'),
+      clean,
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
       onProgress: listener.progress,
       onEpoch(metrics) {
@@ -62,15 +65,17 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
     }
 
     const result = {
-      ...{
-        run: folder.path,
-        data: config.data ?? null,
-        defense: config.defense,
-        preset: config.preset,
-        model: config.model,
-      },
-      ...{ epochs: config.epochs, seed: config.seed, classes: given.classes, trainingImages: kept.labels.length },
-      ...{ skippedFiles: problems, heldOutImages: heldOut?.labels.length ?? 0 },
+      run: folder.path,
+      data: config.data ?? null,
+      defense: config.defense,
+      preset: config.preset,
+      model: config.model,
+      epochs: config.epochs,
+      seed: config.seed,
+      classes: given.classes,
+      trainingImages: kept.labels.length,
+      skippedFiles: problems,
+      heldOutImages: heldOut?.labels.length ?? 0,
       /** share of held-out images, labels untrusted, that the model labels as they came */
       heldOutAgreement: agreement,
       suspicion: suspicion ? findings(suspicion, kept.labels) : null,
@@ -78,7 +83,9 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
         model: folder.file('model.safetensors'),
         suspects: suspicion ? folder.file('suspects.csv') : null,
       },
-      ...{ modelHash, seconds: (performance.now() - began) / 1000, environment },
+      modelHash,
+      seconds: (performance.now() - began) / 1000,
+      environment,
     }
     folder.writeJson('result.json', result)
     return result

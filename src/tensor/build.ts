@@ -102,15 +102,13 @@ async function compile(libtorch: Libtorch, addon: string): Promise<void> {
     const cudaHeaders = libtorch.cuda ? findCudaHeaders(libtorch) : undefined
     const flags = [
       `-std=${major > 2 || (major === 2 && minor >= 13) ? 'c++20' : 'c++17'}`,
-      ...[
-        ...speed,
-        ...parallel,
-        '-fPIC',
-        '-fvisibility=hidden',
-        '-w',
-        '-DNAPI_VERSION=8',
-        `-D_GLIBCXX_USE_CXX11_ABI=${libtorch.cxx11Abi}`,
-      ],
+      ...speed,
+      ...parallel,
+      '-fPIC',
+      '-fvisibility=hidden',
+      '-w',
+      '-DNAPI_VERSION=8',
+      `-D_GLIBCXX_USE_CXX11_ABI=${libtorch.cxx11Abi}`,
       ...(cudaHeaders ? ['-DDECONFOUND_CUDA', `-isystem${cudaHeaders}`] : []),
       ...[napi, ...libtorch.include].map((path) => `-isystem${path}`),
     ]
@@ -124,8 +122,18 @@ async function compile(libtorch: Libtorch, addon: string): Promise<void> {
     await Promise.all(Array.from({ length: Math.min(availableParallelism(), units.length) }, worker))
     const built = join(work, 'deconfound.node')
     await execute(compiler, [
-      ...['-shared', ...objects, '-o', built, `-L${libtorch.lib}`, `-Wl,-rpath,${libtorch.lib}`, '-Wl,--no-as-needed'],
-      ...['-ltorch', '-ltorch_cpu', '-lc10', ...(libtorch.cuda ? ['-ltorch_cuda', '-lc10_cuda'] : []), '-ldl'],
+      '-shared',
+      ...objects,
+      '-o',
+      built,
+      `-L${libtorch.lib}`,
+      `-Wl,-rpath,${libtorch.lib}`,
+      '-Wl,--no-as-needed',
+      '-ltorch',
+      '-ltorch_cpu',
+      '-lc10',
+      ...(libtorch.cuda ? ['-ltorch_cuda', '-lc10_cuda'] : []),
+      '-ldl',
     ])
     mkdirSync(folder, { recursive: true })
     renameSync(built, addon)

@@ -69,7 +69,9 @@ export function describeMachine() {
     engine: engineVersion,
     libtorch: native().versions().libtorch,
     libtorchBuild: native().versions().build,
-    ...{ kernels: kernels(), blas: native().versions().blas, variables: numericVariables() },
+    kernels: kernels(),
+    blas: native().versions().blas,
+    variables: numericVariables(),
     node: process.version,
     bf16: hasFastBf16('cpu'),
   }

@@ -34,7 +34,8 @@ it('takes an optional argument that is left out as none', () => {
 function readTypeScript(): string[] {
   return ['tensor', 'nn', 'training', 'defenses'].flatMap((room) => {
     const place = new URL(`${room}/`, folder)
-    const names = readdirSync(place).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    const all = readdirSync(place, { recursive: true, encoding: 'utf8' })
+    const names = all.filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
     return names.map((name) => readFileSync(new URL(name, place), 'utf8'))
   })
 }

@@ -156,8 +156,14 @@ async function* batchesFrom(
       const elapsed = (performance.now() - began) / 1000
       const left = (epochs - epoch) * count - Math.min((b + 1) * size, count)
       context.onProgress({
-        ...{ stage: name, epoch, epochs, batch: b + 1, batches, values: sums.averages },
-        ...{ imagesPerSecond: imagesSeen / elapsed, secondsLeft: (left * elapsed) / imagesSeen },
+        stage: name,
+        epoch,
+        epochs,
+        batch: b + 1,
+        batches,
+        values: sums.averages,
+        imagesPerSecond: imagesSeen / elapsed,
+        secondsLeft: (left * elapsed) / imagesSeen,
       })
       const interrupted = context.interrupted()
       if (b + 1 < batches && (interrupted || performance.now() - saved > context.secondsBetweenCheckpoints * 1000)) {

@@ -102,7 +102,10 @@ export function filledWrn({ shift = 0, normalized = true } = {}) {
   const model = wrn.build(
     { depth: 16, width: 1 },
     {
-      ...{ random: new Random(0), compute, classes: 10, shape: [3, 32, 32] },
+      random: new Random(0),
+      compute,
+      classes: 10,
+      shape: [3, 32, 32],
       normalization: normalized ? normalization : null,
     },
   )

@@ -11,8 +11,11 @@ const count = 12
 const random = new Random(1)
 const pixels = Uint8Array.from({ length: count * side * side }, () => random.integer(256))
 const set = imageSet({
-  ...{ pixels, shape: [1, side, side], classes: ['a', 'b'] },
-  ...{ labels: new Int32Array(count), names: Array.from({ length: count }, (_, i) => String(i)) },
+  pixels,
+  shape: [1, side, side],
+  classes: ['a', 'b'],
+  labels: new Int32Array(count),
+  names: Array.from({ length: count }, (_, i) => String(i)),
 })
 const all = Int32Array.from({ length: count }, (_, i) => i)
 

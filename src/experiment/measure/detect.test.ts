@@ -13,16 +13,19 @@ const runs = mkdtempSync(join(tmpdir(), 'detect-'))
 afterAll(() => rmSync(runs, { recursive: true }))
 
 const settings = {
-  ...{
-    dataset: 'signs',
-    'dataset.train': 72,
-    'dataset.test': 24,
-    attack: 'badnets',
-    'attack.size': 6,
-    target: 3,
-    seed: 4,
-  },
-  ...{ 'clean-share': 0.1, 'model.depth': 10, epochs: 1, batch: 30, device, threads: 1 },
+  dataset: 'signs',
+  'dataset.train': 72,
+  'dataset.test': 24,
+  attack: 'badnets',
+  'attack.size': 6,
+  target: 3,
+  seed: 4,
+  'clean-share': 0.1,
+  'model.depth': 10,
+  epochs: 1,
+  batch: 30,
+  device,
+  threads: 1,
 }
 const experiment = await run(settings, { runs })
 
@@ -115,7 +118,8 @@ describe('a detector on a finished experiment', () => {
 describe('what is told a detector', () => {
   it('is checked, and completed', () => {
     expect(resolveDetection({ detector: 'strip' })).toEqual({
-      ...{ detector: 'strip', batch: 256 },
+      detector: 'strip',
+      batch: 256,
       options: { superpositions: 100, superposition: 'sum', falsePositives: 0.01 },
     })
     expect(() => resolveDetection({})).toThrow("'detector'")

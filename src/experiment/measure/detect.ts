@@ -7,8 +7,8 @@ import { Random } from '../../tensor/random.ts'
 import { arena } from '../../tensor/scope.ts'
 import { loader } from '../../training/loader.ts'
 import { craftAgain } from '../prepare/craft-again.ts'
+import { inTrainingOrder, loadDataset } from '../prepare/data.ts'
 import type { Listener } from '../prepare/listener.ts'
-import { inTrainingOrder, loadDataset } from '../run.ts'
 import { check, under } from '../settings/check.ts'
 import { resolveConfig } from '../settings/config.ts'
 import { describeEnvironment, settleCompute } from '../store/environment.ts'
@@ -67,7 +67,12 @@ export async function detectPoison(run: string, detection: Detection, listener: 
     const images = loader(set, compute.device)
     const trusted = clean && entry.assumes !== 'nothing' ? loader(clean, compute.device) : null
     const view: DetectorView = {
-      ...{ images, classes: set.classes, model, clean: trusted, compute, batch },
+      images,
+      classes: set.classes,
+      model,
+      clean: trusted,
+      compute,
+      batch,
       onProgress: listener.scoring,
       random: new Random(config.seed).fork('detector'),
     }
@@ -76,12 +81,24 @@ export async function detectPoison(run: string, detection: Detection, listener: 
     images.free()
     trusted?.free()
     return {
-      ...{ run: recorded.path, detector, options, dataset: config.dataset, attack: config.attack },
-      ...{ defense: config.defense, seed: config.seed, target: config.target, trigger: recorded.trigger },
-      ...{ poisonHash: truth.hash, images: set.labels.length, poisonedImages: truth.poisoned.length },
-      ...{ coverImages: truth.covers.length, cleanImagesGiven: trusted?.count ?? 0, threshold: suspicion.threshold },
+      run: recorded.path,
+      detector,
+      options,
+      dataset: config.dataset,
+      attack: config.attack,
+      defense: config.defense,
+      seed: config.seed,
+      target: config.target,
+      trigger: recorded.trigger,
+      poisonHash: truth.hash,
+      images: set.labels.length,
+      poisonedImages: truth.poisoned.length,
+      coverImages: truth.covers.length,
+      cleanImagesGiven: trusted?.count ?? 0,
+      threshold: suspicion.threshold,
       ...evaluateSuspicion(suspicion, truth, set.labels),
-      ...{ seconds, environment: { ...describeEnvironment(compute), trainHash: given.hash } },
+      seconds,
+      environment: { ...describeEnvironment(compute), trainHash: given.hash },
     }
   })
 }

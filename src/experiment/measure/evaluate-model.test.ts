@@ -8,8 +8,8 @@ import { arena } from '../../tensor/scope.ts'
 import { loader } from '../../training/loader.ts'
 import { predict } from '../../training/predict.ts'
 import { evaluate, run } from '../api.ts'
+import { loadDataset } from '../prepare/data.ts'
 import { silent } from '../prepare/listener.ts'
-import { loadDataset } from '../run.ts'
 import { resolveConfig } from '../settings/config.ts'
 import { againstTrigger, openTrigger } from '../store/recorded-trigger.ts'
 import { buildModel, type ModelDescription, saveModel } from '../store/saved-model.ts'
@@ -126,8 +126,12 @@ describe('a model whose classes stand in another order than the data’s', () =>
     }))
 
   const describing = (classes: readonly string[]): ModelDescription => ({
-    ...{ model: 'wrn', options: { depth: 10, width: 1 }, classes, shape: [3, 32, 32] },
-    ...{ normalization: null, fit: 'cover' },
+    model: 'wrn',
+    options: { depth: 10, width: 1 },
+    classes,
+    shape: [3, 32, 32],
+    normalization: null,
+    fit: 'cover',
   })
   const build = (classes: readonly string[]) => buildModel(describing(classes), { random: new Random(5), compute })
   function save(name: string, classes: readonly string[]): string {

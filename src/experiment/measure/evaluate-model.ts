@@ -3,8 +3,8 @@ import { arena } from '../../tensor/scope.ts'
 import type { ImageSet } from '../../training/images.ts'
 import { craftAttack } from '../prepare/craft.ts'
 import { craftAgain } from '../prepare/craft-again.ts'
+import { inTrainingOrder, loadDataset } from '../prepare/data.ts'
 import type { Listener } from '../prepare/listener.ts'
-import { inTrainingOrder, loadDataset } from '../run.ts'
 import type { Config } from '../settings/config.ts'
 import { describeEnvironment, settleCompute } from '../store/environment.ts'
 import type { RecordedTrigger } from '../store/recorded-trigger.ts'
@@ -30,8 +30,13 @@ export async function evaluateModel(modelFile: string, config: Config, { listene
       ? await craftAgain(recorded, config, train, { compute, listener })
       : await craftAttack(config, train, { compute, listener })
     return {
-      ...{ model: modelFile, dataset: config.dataset, attack: config.attack, trigger },
-      ...{ triggerFrom: recorded?.path ?? null, target: config.target, seed: config.seed },
+      model: modelFile,
+      dataset: config.dataset,
+      attack: config.attack,
+      trigger,
+      triggerFrom: recorded?.path ?? null,
+      target: config.target,
+      seed: config.seed,
       ...(await evaluate(model, test, { attack, device: compute.device, classOf })),
       environment: { ...describeEnvironment(compute), testHash: test.hash },
     }

@@ -12,7 +12,9 @@ const classes = ['a', 'b', 'c', 'd']
 
 /** Takes an image for the class that its first pixel names. */
 const reader: Classifier = {
-  ...{ parameters: {}, buffers: {}, embeddingWidth: 1 },
+  parameters: {},
+  buffers: {},
+  embeddingWidth: 1,
   get head(): never {
     throw new Error('It has none')
   },
@@ -53,8 +55,11 @@ describe('evaluate', () => {
       attackSuccessRateOf: {},
       cleanAccuracyPerClass: [1 / 2, 2 / 3, 1 / 3, null],
       // of the six images that are not of class 0: three are taken for 0, two for what they are
-      ...{ attackSuccessRate: 3 / 6, recoveredAccuracy: 2 / 6 },
-      ...{ cleanImages: 8, triggeredImages: 6, collapsed: false },
+      attackSuccessRate: 3 / 6,
+      recoveredAccuracy: 2 / 6,
+      cleanImages: 8,
+      triggeredImages: 6,
+      collapsed: false,
     })
   })
 
@@ -126,8 +131,15 @@ describe('evaluateSuspicion', () => {
     const suspicion = { score: Float32Array.of(1, 2), threshold: 5, verdict: 'none' } as const
     const quality = evaluateSuspicion(suspicion, truth, Int32Array.of(0, 1))
     expect(quality).toEqual({
-      ...{ auroc: null, aurocRelabelled: null, truePositives: null, falsePositives: 0 },
-      ...{ verdict: 'none', suspects: 0, estimatedRate: 0, estimatedTarget: null, remarks: [] },
+      auroc: null,
+      aurocRelabelled: null,
+      truePositives: null,
+      falsePositives: 0,
+      verdict: 'none',
+      suspects: 0,
+      estimatedRate: 0,
+      estimatedTarget: null,
+      remarks: [],
     })
   })
 

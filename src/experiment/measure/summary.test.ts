@@ -111,8 +111,10 @@ describe('the summary of a folder of records', () => {
         folder,
         { attack, defense: 'deconfound', seed },
         {
-          ...{ cleanAccuracy: 0.8 + 0.01 * seed - lost, reference: { cleanAccuracy: 0.8 + 0.01 * seed } },
-          ...{ attackSuccessRate: 0.02 + excess, excessSuccessRate: excess },
+          cleanAccuracy: 0.8 + 0.01 * seed - lost,
+          reference: { cleanAccuracy: 0.8 + 0.01 * seed },
+          attackSuccessRate: 0.02 + excess,
+          excessSuccessRate: excess,
         },
       )
     of('badnets', 1, [0.01, -0.01])

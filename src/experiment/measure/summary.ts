@@ -94,7 +94,10 @@ export function summarize(folder: string): Summary {
   for (const [i, { config, result }] of records.entries()) {
     const accuracyDifference = differenceOf(result, result.reference)
     add(experiments[i] as string, defenseOf(config), {
-      ...{ ...result, ...result.suspicion, accuracyDifference, seed: config.seed },
+      ...result,
+      ...result.suspicion,
+      accuracyDifference,
+      seed: config.seed,
     })
   }
   // The model that several repairs began with stands for plain training where that has no record of its own.
@@ -228,7 +231,8 @@ function conditions(config: Config): Record<string, unknown> {
   const { dataset, model, epochs, attack, rate, labelling, 'class-rate': classRate, 'clean-share': clean } = config
   const labels = labelsOf(attack, config.options.attack)
   return {
-    ...{ dataset, model },
+    dataset,
+    model,
     rate: labels === 'none' || classRate !== undefined ? undefined : rate,
     'class-rate': classRate,
     labelling: labelling === 'all-to-one' ? undefined : labelling,

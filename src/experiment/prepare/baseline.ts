@@ -28,7 +28,8 @@ export async function plainlyTrained(
     async learn(checkpoints) {
       const workshop = openWorkshop(config, images, {
         ...around,
-        ...{ checkpoints, random },
+        checkpoints,
+        random,
         onProgress: (progress) => around.onProgress({ ...progress, stage: name }),
         onEpoch: (metrics) => around.onEpoch({ ...metrics, stage: name }),
       })

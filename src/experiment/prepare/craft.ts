@@ -61,7 +61,10 @@ export async function craftAttack(
     const entry = attacks[name] as unknown as AttackEntry
     const own = random.fork(path === '' ? 'attack' : `attack ${path}`)
     const view: AttackerView = {
-      ...{ random: own, train, target: config.target, compute },
+      random: own,
+      train,
+      target: config.target,
+      compute,
       label: (y) => (config.labelling === 'all-to-all' ? (y + 1) % classes : config.target),
       poisoned: (eligible) => choosePoison(train.labels, { eligible }, draw(eligible)).poisoned,
       poison: (attack) => poison(train, attack, draw(attack.eligible)).set,
@@ -79,8 +82,15 @@ export async function craftAttack(
           if (kept && existsSync(kept)) return readLearned(kept)
           if (!mayLearn) throw new NotLearned()
           const key = [
-            ...[name, options, config.target, config.labelling, path, train.hash, from],
-            ...[whatTrainingDependsOn(config, compute), codeOf('attacks')],
+            name,
+            options,
+            config.target,
+            config.labelling,
+            path,
+            train.hash,
+            from,
+            whatTrainingDependsOn(config, compute),
+            codeOf('attacks'),
           ]
           const result = await learnOnce(key, { say: listener.say, learn: inWorkshops })
           if (kept) writeLearned(kept, result.learned)
@@ -91,8 +101,12 @@ export async function craftAttack(
           const open: { close(): void }[] = []
           const result = await learn((images) => {
             const workshop = openWorkshop(config, images, {
-              ...{ compute, random: own.fork('workshop'), checkpoints },
-              ...{ onProgress: listener.progress, onEpoch: listener.epoch, interrupted: listener.interrupted },
+              compute,
+              random: own.fork('workshop'),
+              checkpoints,
+              onProgress: listener.progress,
+              onEpoch: listener.epoch,
+              interrupted: listener.interrupted,
             })
             open.push(workshop)
             return workshop
@@ -112,7 +126,8 @@ export async function craftAttack(
   const { options, seed, target, labelling } = config
   const identity = [config.attack, options.attack, seed, target, labelling, train.shape, ...hashes]
   return {
-    ...{ attack, report },
+    attack,
+    report,
     trigger: createHash('sha256').update(JSON.stringify(identity)).digest('hex'),
     poison: () => poison(train, attack, draw(attack.eligible)),
   }

@@ -20,6 +20,11 @@ export interface Listener {
 
 /** Tells nobody. */
 export const silent: Listener = {
-  ...{ say() {}, reading() {}, writing() {}, scoring() {}, progress() {}, epoch() {} },
+  say() {},
+  reading() {},
+  writing() {},
+  scoring() {},
+  progress() {},
+  epoch() {},
   interrupted: () => false,
 }

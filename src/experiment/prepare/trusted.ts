@@ -1,7 +1,7 @@
 import { UserError } from '../../errors.ts'
 import { type ImageSet, imageSet } from '../../training/images.ts'
-import { loadDataset } from '../run.ts'
 import type { Config } from '../settings/config.ts'
+import { loadDataset } from './data.ts'
 import { detectDataset } from './detect-dataset.ts'
 import type { Listener } from './listener.ts'
 

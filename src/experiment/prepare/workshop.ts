@@ -79,9 +79,25 @@ export function whatTrainingDependsOn(config: Config, compute: Compute): readonl
   const { libtorch, processor, gpus, kernels, blas, variables } = describeEnvironment(compute)
   const { seed, model, batch, schedule, momentum, nesterov, padding, flip, cutout } = config
   return [
-    ...[seed, model, config.options.model, batch, config['learning-rate'], schedule, momentum],
-    ...[config['weight-decay'], nesterov, padding, flip, cutout],
-    ...[compute, libtorch, processor, gpus, kernels, blas, variables],
+    seed,
+    model,
+    config.options.model,
+    batch,
+    config['learning-rate'],
+    schedule,
+    momentum,
+    config['weight-decay'],
+    nesterov,
+    padding,
+    flip,
+    cutout,
+    compute,
+    libtorch,
+    processor,
+    gpus,
+    kernels,
+    blas,
+    variables,
     ...['tensor', 'nn', 'training', 'models'].map(codeOf),
     sourceDigest(),
   ]
@@ -91,7 +107,8 @@ export function whatTrainingDependsOn(config: Config, compute: Compute): readonl
 export function codeOf(room: string): string {
   const folder = new URL(`../../${room}/`, import.meta.url)
   const hash = createHash('sha256')
-  const files = readdirSync(folder).filter((file) => /\.[jt]s$/.test(file) && !/\.(test|d)\./.test(file))
+  const all = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  const files = all.filter((file) => /\.[jt]s$/.test(file) && !/\.(test|d)\./.test(file))
   for (const file of files.sort()) hash.update(file).update(readFileSync(new URL(file, folder)))
   return hash.digest('hex')
 }

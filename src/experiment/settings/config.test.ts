@@ -73,8 +73,12 @@ describe('an attack made of others', () => {
     }
     const config = resolveConfig(given)
     expect(config.options.attack).toMatchObject({
-      ...{ first: 'badnets', 'first.size': 6, 'first.pattern': 'grid' },
-      ...{ second: 'wanet', 'second.points': 8, 'second.strength': 0.5 },
+      first: 'badnets',
+      'first.size': 6,
+      'first.pattern': 'grid',
+      second: 'wanet',
+      'second.points': 8,
+      'second.strength': 0.5,
     })
     expect(resolveConfig(flattenConfig(config))).toEqual(config)
   })
@@ -215,6 +219,8 @@ it('every setting and option is described, with its default', () => {
     for (const { name, description } of describeOptions(schema)) expect(description, name).not.toBe('')
   }
   expect(describeOptions(attacks.badnets.options, 'attack.')[0]).toMatchObject({
-    ...{ name: 'attack.pattern', default: 'grid', choices: ['grid', 'white'] },
+    name: 'attack.pattern',
+    default: 'grid',
+    choices: ['grid', 'white'],
   })
 })

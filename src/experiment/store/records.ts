@@ -82,11 +82,18 @@ export function recordName(config: Config): string {
   const { dataset, attack, rate, 'class-rate': classRate, labelling, defense, preset, epochs, seed } = config
   const clean = config['clean-share'] > 0 ? [`clean${config['clean-share']}`] : []
   const name = [
-    ...[dataset, attack, ...changedAttackOptions(config), ...(labelling === 'all-to-one' ? [] : [labelling])],
-    ...[classRate === undefined ? `rate${rate}` : `class-rate${classRate}`, ...clean, defense, preset],
+    dataset,
+    attack,
+    ...changedAttackOptions(config),
+    ...(labelling === 'all-to-one' ? [] : [labelling]),
+    classRate === undefined ? `rate${rate}` : `class-rate${classRate}`,
+    ...clean,
+    defense,
+    preset,
     ...changedDefenseOptions(config),
     ...Object.entries(otherChanges(config)).map(named),
-    ...[`${epochs}epochs`, `seed${seed}`],
+    `${epochs}epochs`,
+    `seed${seed}`,
   ].join('-')
   return name.replaceAll(/[^\w.=-]/g, '_')
 }
@@ -122,7 +129,16 @@ export function otherChanges(config: Config): Record<string, unknown> {
 }
 
 const naming = [
-  ...['dataset', 'attack', 'rate', 'class-rate', 'labelling', 'clean-share', 'defense', 'preset', 'epochs', 'seed'],
+  'dataset',
+  'attack',
+  'rate',
+  'class-rate',
+  'labelling',
+  'clean-share',
+  'defense',
+  'preset',
+  'epochs',
+  'seed',
   'reference', // adds to a result and changes none
 ]
 

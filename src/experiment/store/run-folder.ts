@@ -108,7 +108,11 @@ function open(path: string, kind: RunKind, config: Config, fresh: boolean): RunF
   const file = (name: string) => join(path, name)
   cutTornLine(file('metrics.jsonl'))
   return {
-    ...{ fresh, path, kind, config, file },
+    fresh,
+    path,
+    kind,
+    config,
+    file,
     writeJson: (name, value) => writeAtomically(file(name), `${JSON.stringify(value, null, 2)}\n`),
     readJson: (name) => (existsSync(file(name)) ? JSON.parse(readFileSync(file(name), 'utf8')) : undefined),
     appendMetrics: (line) => appendFileSync(file('metrics.jsonl'), `${JSON.stringify(line)}\n`),

@@ -18,13 +18,11 @@ afterAll(() => rmSync(folder, { recursive: true }))
 const path = join(folder, 'model.safetensors')
 
 const description: ModelDescription = {
-  ...{
-    model: 'wrn',
-    options: { depth: 10, width: 0.5 },
-    classes: ['a', 'größer', '<b>'],
-    shape: [3, 16, 16],
-    fit: 'contain',
-  },
+  model: 'wrn',
+  options: { depth: 10, width: 0.5 },
+  classes: ['a', 'größer', '<b>'],
+  shape: [3, 16, 16],
+  fit: 'contain',
   normalization: { mean: [0.1, 0.2, 0.3], deviation: [0.25, 0.5, 0.75] },
 }
 const build = (seed: number, of = description) => buildModel(of, { random: new Random(seed), compute })
