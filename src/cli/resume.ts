@@ -21,7 +21,7 @@ export const resumeCommand = new Command('resume')
       () => openRun(path),
       async (folder, listener) => {
         const done = await resumeRun(folder, listener)
-        if (record && folder.kind === 'experiment') writeRecord(record, folder, done)
+        if (record && 'cleanAccuracy' in done) writeRecord(record, folder, done)
         return done
       },
     )

@@ -1,11 +1,13 @@
 import { Command } from 'commander'
+import { identify } from '../experiment/prepare/data.ts'
 import type { Listener } from '../experiment/prepare/listener.ts'
 import { runExperiment } from '../experiment/run.ts'
+import type { Config } from '../experiment/settings/config.ts'
 import { readRecord, writeRecord } from '../experiment/store/records.ts'
 import { createRun, type RunFolder } from '../experiment/store/run-folder.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { dryRun } from './dry-run.ts'
-import { inRun } from './session.ts'
+import { inRun, withListener } from './session.ts'
 import { describeResult } from './tables.ts'
 
 export const runCommand = withSettings(new Command('run'), { without: ['holdout', 'clean'] })
@@ -20,7 +22,7 @@ export const runCommand = withSettings(new Command('run'), { without: ['holdout'
     const config = readConfiguration(command, command.args)
     if (printedConfiguration(command, config)) return
     if (options.dryRun) return dryRun(config, 'experiment', options)
-    const recorded = options.record && readRecord(options.record, config)
+    const recorded = options.record && (await withListener((listener) => recordOf(options.record, config, listener)))
     if (recorded) process.stderr.write(`Recorded in '${options.record}' already: nothing to do\n`)
     const result =
       recorded ?? (await inRun(() => createRun(options.runs, 'experiment', config), recording(options.record)))
@@ -34,4 +36,8 @@ export function recording(results: string | undefined) {
     if (results) writeRecord(results, folder, result)
     return result
   }
+}
+
+async function recordOf(results: string, config: Config, listener: Listener) {
+  return readRecord(results, config, await identify(config, listener))
 }

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Command } from 'commander'
 import { exitCode, UserError } from '../errors.ts'
+import { identify } from '../experiment/prepare/data.ts'
 import type { Listener } from '../experiment/prepare/listener.ts'
 import { parseFlag } from '../experiment/settings/config.ts'
-import { readRecord, recordName } from '../experiment/store/records.ts'
+import { experimentName, readRecord, recordName } from '../experiment/store/records.ts'
 import { parseSweep, type Sweep } from '../experiment/store/sweep-file.ts'
 import { runSweep, type SweepResult } from '../experiment/sweep.ts'
 import { packageRoot } from '../tensor/build.ts'
@@ -55,8 +56,8 @@ export const sweepCommand = new Command('sweep')
     process.exitCode = code
   })
 
-function plan(sweep: Sweep, { json }: Options): void {
-  const cells = sweep.cells.map((cell) => stateOf(sweep, cell))
+async function plan(sweep: Sweep, { json }: Options): Promise<void> {
+  const cells = await statesOf(sweep)
   const rows = cells.map(({ cell, recorded, problem }) => [cell, problem ?? (recorded ? 'recorded' : 'to do')])
   process.stdout.write(json ? `${JSON.stringify({ record: sweep.record, cells })}\n` : `${table(rows)}\n`)
 }
@@ -107,9 +108,7 @@ async function sideBySide(
     })
   }
   const ended = await Promise.all(children.map((child, k) => outcome(child, k + 1)))
-  const open = new Set(
-    sweep.cells.map((cell) => stateOf(sweep, cell)).flatMap(({ cell, recorded }) => (recorded ? [] : cell)),
-  )
+  const open = new Set((await statesOf(sweep)).flatMap(({ cell, recorded }) => (recorded ? [] : cell)))
   const failures = new Map(ended.flatMap(({ result }) => result?.failed ?? []).map((each) => [each.cell, each]))
   const failed = [...failures.values()].filter(({ cell }) => open.has(cell)) // another worker may have got it done
   const result = { record: sweep.record, recorded: sweep.cells.length - open.size, failed }
@@ -138,11 +137,18 @@ function describe({ record, recorded, failed }: SweepResult): string {
   return [...lines, `${recorded} recorded in ${record}: deconfound table ${record}`].join('\n')
 }
 
+/** Of every experiment. */
+async function statesOf(sweep: Sweep) {
+  return withListener((listener) => Promise.all(sweep.cells.map((cell) => stateOf(sweep, cell, listener))))
+}
+
 /** Whether an experiment is recorded, or what stands in its place. */
-function stateOf({ record }: Sweep, cell: Sweep['cells'][number]) {
-  const name = recordName(cell)
+async function stateOf({ record }: Sweep, cell: Sweep['cells'][number], listener: Listener) {
+  let name = experimentName(cell)
   try {
-    return { cell: name, recorded: readRecord(record, cell) !== undefined, problem: null }
+    const identity = await identify(cell, listener)
+    name = recordName(cell, identity)
+    return { cell: name, recorded: readRecord(record, cell, identity) !== undefined, problem: null }
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     return { cell: name, recorded: false, problem: error.message }

@@ -17,9 +17,10 @@ export const tableCommand = new Command('table')
     'What recorded experiments say: attacks by defenses, ASR (excess over training on clean data) / CA (difference from it) in percent',
   )
   .option('--suspicion', 'how well the poison was flagged: AUROC, true / false positives in percent')
+  .option('--mixed', 'also of records that differ in precision or engine')
   .option('--json', 'print one JSON object on standard output')
-  .action((records: string, { json, suspicion }: { json?: boolean; suspicion?: boolean }) => {
-    const summary = summarize(records)
+  .action((records: string, { json, suspicion, mixed }: { json?: boolean; suspicion?: boolean; mixed?: boolean }) => {
+    const summary = summarize(records, { mixed: mixed ?? false })
     if (json) process.stdout.write(`${JSON.stringify(summary)}\n`)
     else if (suspicion) process.stdout.write(`${describe(summary, flagged)}\n`)
     else process.stdout.write(`${describe(summary, obeyed, { showWorst: worst, showMissing: unmeasured })}\n`)
@@ -62,7 +63,7 @@ function describe(
   const several = seeds.length > 1
   const notes = [
     ...(several ? ['± is half of a 95 % interval over runs'] : []),
-    ...Object.entries(mixed).map(([name, values]) => `records differ in ${name} (${values.join(', ')})`),
+    ...Object.entries(mixed).map(([name, counts]) => `records differ in ${name} (${Object.keys(counts).join(', ')})`),
     ...(source ? [`in brackets [ASR / CA] of ${source}`] : []),
     ...(absent.length > 0 ? [`${absent.length} cells are missing`] : []),
   ]

@@ -1,5 +1,5 @@
 import type { Evaluation, SuspicionQuality } from '../experiment/measure/evaluate.ts'
-import type { ExperimentResult, PlainFigures } from '../experiment/run.ts'
+import type { ExperimentResult, PlainFigures } from '../experiment/store/schema.ts'
 import type { Verdict } from '../training/suspicion.ts'
 
 /** Rows of equal length as a table with aligned columns. */
@@ -78,12 +78,7 @@ export function evaluationRows(result: Evaluation): string[][] {
       percent(result.attackSuccessRate),
       `of ${result.triggeredImages} triggered images of other classes`,
     ],
-    // records of older versions do not have it
-    ...Object.entries(result.attackSuccessRateOf ?? {}).map(([name, rate]) => [
-      `  of '${name}' alone`,
-      percent(rate),
-      '',
-    ]),
+    ...Object.entries(result.attackSuccessRateOf).map(([name, rate]) => [`  of '${name}' alone`, percent(rate), '']),
     ['recovered accuracy', percent(result.recoveredAccuracy), 'of the same'],
   ]
 }

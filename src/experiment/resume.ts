@@ -1,9 +1,10 @@
 import { UserError } from '../errors.ts'
 import type { Listener } from './prepare/listener.ts'
-import { type ExperimentResult, runExperiment } from './run.ts'
-import { withVerdict } from './store/records.ts'
+import { runExperiment } from './run.ts'
+import { readResult } from './store/records.ts'
 import type { RunFolder } from './store/run-folder.ts'
-import { runTraining, type TrainingResult } from './train.ts'
+import { type ExperimentResult, experimentSchema, type TrainingResult, trainingSchema } from './store/schema.ts'
+import { runTraining } from './train.ts'
 
 /** Goes on with a run of either kind; a finished one gives its result again and is not touched. */
 export async function resumeRun(folder: RunFolder, listener: Listener): Promise<ExperimentResult | TrainingResult> {
@@ -11,10 +12,19 @@ export async function resumeRun(folder: RunFolder, listener: Listener): Promise<
     const remedy = "give the 'tune' command again, with the same --runs"
     throw new UserError('usage', `Cannot resume '${folder.path}': it is a search over settings; ${remedy}`)
   }
-  const finished = folder.readJson('result.json') as ExperimentResult | TrainingResult | undefined
-  if (finished) {
-    listener.say('This run is finished; here is its result')
-    return withVerdict(finished)
-  }
-  return folder.kind === 'training' ? runTraining(folder, listener) : runExperiment(folder, listener)
+  if (folder.kind === 'experiment') return goOnWithExperiment(folder, listener)
+  const finished = finishedResult(folder, listener)
+  return finished === undefined ? runTraining(folder, listener) : readResult(trainingSchema, finished)
+}
+
+/** The same for an experiment. */
+export async function goOnWithExperiment(folder: RunFolder, listener: Listener): Promise<ExperimentResult> {
+  const finished = finishedResult(folder, listener)
+  return finished === undefined ? runExperiment(folder, listener) : readResult(experimentSchema, finished)
+}
+
+function finishedResult(folder: RunFolder, listener: Listener): unknown {
+  const finished = folder.readJson('result.json')
+  if (finished !== undefined) listener.say('This run is finished; here is its result')
+  return finished
 }

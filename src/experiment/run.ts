@@ -19,12 +19,13 @@ import { openWorkshop } from './prepare/workshop.ts'
 import { rememberEnvironment, settleRun } from './store/environment.ts'
 import type { RunFolder } from './store/run-folder.ts'
 import { saveModel } from './store/saved-model.ts'
+import { type ExperimentResult, experimentSchema, type PlainFigures, resultVersion } from './store/schema.ts'
 
 /**
  * An experiment with known truth, on one page: load, poison, train by the defense, measure, record. Given the directory
  * of an unfinished run it goes on where that stopped.
  */
-export async function runExperiment(folder: RunFolder, listener: Listener) {
+export async function runExperiment(folder: RunFolder, listener: Listener): Promise<ExperimentResult> {
   const { config } = folder
   const random = new Random(config.seed)
   const compute = settleRun(folder)
@@ -35,7 +36,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
   }
 
   return arena(async () => {
-    const { train: given, test } = await loadDataset(config, listener)
+    const { train: given, test, problems } = await loadDataset(config, listener)
     if (!test)
       throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images ('train' does without)`)
     const environment = rememberEnvironment(folder, given, test, compute, listener.say)
@@ -96,7 +97,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
       return figures(model, seconds)
     }
 
-    const result = {
+    const what = {
       run: folder.path,
       dataset: config.dataset,
       attack: config.attack,
@@ -106,28 +107,41 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
       epochs: config.epochs,
       seed: config.seed,
       target: config.target,
+    }
+    const poison = {
       rate: poisoned.truth.poisoned.length / train.labels.length,
       classRate: config['class-rate'] ?? null,
       labelling: config.labelling,
       attackOptions: config.options.attack,
       attackReport: crafted.report,
-      ...evaluation,
-      suspicion: suspicion ? evaluateSuspicion(suspicion, poisoned.truth, poisoned.set.labels) : null,
       poisonedImages: poisoned.truth.poisoned.length,
       coverImages: poisoned.truth.covers.length,
       poisonHash: poisoned.truth.hash,
-      cleanImagesGiven: clean?.labels.length ?? 0,
       trigger,
-      modelHash,
-      trainingSeconds,
+      skippedFiles: problems,
+      cleanImagesGiven: clean?.labels.length ?? 0,
+    }
+    const comparison = {
       backdoored: backdoored as PlainFigures | null,
       reference,
-      /** by how much the ASR exceeds that of a model that never saw the trigger */
       excessSuccessRate: reference && excess(evaluation.attackSuccessRate, reference.attackSuccessRate),
+    }
+    const provenance = {
+      modelHash,
+      trainingSeconds,
       seconds: (performance.now() - began) / 1000,
       resumed,
       environment,
     }
+    const result = experimentSchema.parse({
+      version: resultVersion,
+      ...what,
+      ...poison,
+      ...evaluation,
+      suspicion: suspicion ? evaluateSuspicion(suspicion, poisoned.truth, poisoned.set.labels) : null,
+      ...comparison,
+      ...provenance,
+    })
     folder.writeJson('result.json', result)
     return result
   })
@@ -136,16 +150,6 @@ export async function runExperiment(folder: RunFolder, listener: Listener) {
 function excess(rate: number | null, reference: number | null): number | null {
   return rate === null || reference === null ? null : rate - reference
 }
-
-/** Figures of a model that was trained plainly, and how long it took where it was done in one piece. */
-export interface PlainFigures {
-  readonly cleanAccuracy: number
-  readonly attackSuccessRate: number | null
-  readonly collapsed: boolean
-  readonly seconds: number | null
-}
-
-export type ExperimentResult = Awaited<ReturnType<typeof runExperiment>>
 
 function describePoison({ poisoned, covers }: Truth, count: number): string {
   const covered = covers.length > 0 ? `; ${covers.length} more are covers, which keep their label` : ''

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { device } from '../../test/device.ts'
+import { identify } from './prepare/data.ts'
 import { type Listener, silent } from './prepare/listener.ts'
+import type { Config } from './settings/config.ts'
 import { recordName } from './store/records.ts'
 import { claimRun } from './store/run-folder.ts'
 import { parseSweep } from './store/sweep-file.ts'
@@ -22,7 +24,11 @@ function sweepOf(rest: object) {
   const folder = fresh()
   const sweep = parseSweep(JSON.stringify({ record: join(folder, 'records'), settings: small, ...rest }), 'a.yaml')
   const work = (listener: Partial<Listener> = {}) => runSweep(sweep, join(folder, 'runs'), { ...silent, ...listener })
-  return { sweep, work, runOf: (k: number) => join(folder, 'runs', recordName(sweep.cells[k] as never)) }
+  const runOf = async (k: number) => {
+    const cell = sweep.cells[k] as Config
+    return join(folder, 'runs', recordName(cell, await identify(cell, silent)))
+  }
+  return { sweep, work, runOf }
 }
 
 describe('a sweep’s file', () => {
@@ -78,12 +84,12 @@ describe('a sweep', () => {
     expect(said[0]).toMatch(/ goes on$/)
     const [file] = readdirSync(sweep.record) as [string]
     expect(JSON.parse(readFileSync(join(sweep.record, file), 'utf8')).result.resumed).toBe(true)
-    expect(existsSync(join(runOf(0), 'result.json'))).toBe(true)
+    expect(existsSync(join(await runOf(0), 'result.json'))).toBe(true)
   })
 
   it('leaves an experiment to the process that has it, does the others, and waits', async () => {
     const { sweep, work, runOf } = sweepOf({ grid: { attack: ['badnets', 'none'] } })
-    const other = claimRun(runOf(0), sweep.cells[0] as never)
+    const other = claimRun(await runOf(0), sweep.cells[0] as never)
     const order: string[] = []
     const say = (line: string) => {
       if (/ (begins|goes on)$/.test(line)) order.push(line.split('-')[1] as string)
@@ -104,15 +110,16 @@ describe('a sweep', () => {
   it('leaves nothing of an experiment that is a mistake', async () => {
     const { work, runOf } = sweepOf({ also: [{ attack: 'badnets', target: 12 }] })
     expect(await work()).toMatchObject({ recorded: 0, failed: [{ code: 2 }] })
-    expect(existsSync(runOf(0))).toBe(false)
+    expect(existsSync(await runOf(0))).toBe(false)
   })
 
-  it('refuses to go on with what was begun otherwise, and goes on as it was begun', () => {
+  it('refuses to go on with what was begun otherwise, and goes on as it was begun', async () => {
     const { sweep, runOf } = sweepOf({ also: [{ attack: 'badnets' }] })
     const [cell] = sweep.cells as [(typeof sweep.cells)[number]]
-    claimRun(runOf(0), { ...cell, batch: 12 }).close()
-    expect(() => claimRun(runOf(0), cell)).toThrow('it was begun with batch 12, not 24')
-    const folder = claimRun(runOf(0), { ...cell, batch: 12, threads: 2 })
+    const run = await runOf(0)
+    claimRun(run, { ...cell, batch: 12 }).close()
+    expect(() => claimRun(run, cell)).toThrow('it was begun with batch 12, not 24')
+    const folder = claimRun(run, { ...cell, batch: 12, threads: 2 })
     expect(folder).toMatchObject({ fresh: false, config: { batch: 12, threads: 1 } })
     folder.close()
   })

@@ -2,10 +2,11 @@ import { rmSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { asUserError, exitCode, UserError } from '../errors.ts'
+import { identify } from './prepare/data.ts'
 import type { Listener } from './prepare/listener.ts'
-import { resumeRun } from './resume.ts'
+import { goOnWithExperiment } from './resume.ts'
 import type { Config } from './settings/config.ts'
-import { readRecord, recordName, writeRecord } from './store/records.ts'
+import { experimentName, type Identity, readRecord, recordName, writeRecord } from './store/records.ts'
 import { claimRun } from './store/run-folder.ts'
 import type { Sweep } from './store/sweep-file.ts'
 
@@ -28,11 +29,13 @@ export async function runSweep({ record, cells }: Sweep, runs: string, listener:
     const busy: Config[] = []
     const reasons = new Set<string>()
     for (const cell of left) {
-      const name = recordName(cell)
+      let name = experimentName(cell)
       try {
-        if (readRecord(record, cell)) continue
+        const identity = await identify(cell, listener)
+        name = recordName(cell, identity)
+        if (readRecord(record, cell, identity)) continue
         if (listener.interrupted()) throw new UserError('saved', 'Stopped on request; everything is saved')
-        await runCell(cell, { record, listener, path: join(resolve(runs), name) })
+        await runCell(cell, { record, identity, listener, path: join(resolve(runs), name) })
       } catch (error) {
         const known = asUserError(error)
         if (!known || known.code === exitCode.saved) throw error
@@ -59,13 +62,13 @@ export async function runSweep({ record, cells }: Sweep, runs: string, listener:
 /** Where something is locked, another process has the cell, or learns what it needs. */
 async function runCell(
   cell: Config,
-  { record, path, listener }: { record: string; path: string; listener: Listener },
+  { record, identity, path, listener }: { record: string; identity: Identity; path: string; listener: Listener },
 ): Promise<void> {
   const folder = claimRun(path, cell)
   try {
-    if (readRecord(record, cell)) return // recorded between the look and the claim
+    if (readRecord(record, cell, identity)) return // recorded between the look and the claim
     listener.say(`${basename(path)} ${folder.fresh ? 'begins' : 'goes on'}`)
-    writeRecord(record, folder, await resumeRun(folder, listener))
+    writeRecord(record, folder, await goOnWithExperiment(folder, listener))
   } catch (error) {
     // A mistake in the settings would stand in the way of the mended ones.
     if (folder.fresh && asUserError(error)?.code === exitCode.usage) rmSync(path, { recursive: true })

@@ -17,12 +17,13 @@ import type { Config } from './settings/config.ts'
 import { rememberEnvironment, settleRun } from './store/environment.ts'
 import type { RunFolder } from './store/run-folder.ts'
 import { saveModel } from './store/saved-model.ts'
+import { resultVersion, type TrainingResult, trainingSchema } from './store/schema.ts'
 
 /**
  * Trains on a person's own images, of which nothing is known: a model, the suspicious images, and no accuracy that
  * deserves the name, since the labels it would be measured against are as untrusted as those trained on.
  */
-export async function runTraining(folder: RunFolder, listener: Listener) {
+export async function runTraining(folder: RunFolder, listener: Listener): Promise<TrainingResult> {
   const { config } = folder
   const random = new Random(config.seed)
   const compute = settleRun(folder)
@@ -64,7 +65,8 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
       return agreement
     }
 
-    const result = {
+    const result = trainingSchema.parse({
+      version: resultVersion,
       run: folder.path,
       data: config.data ?? null,
       defense: config.defense,
@@ -86,13 +88,11 @@ export async function runTraining(folder: RunFolder, listener: Listener) {
       modelHash,
       seconds: (performance.now() - began) / 1000,
       environment,
-    }
+    })
     folder.writeJson('result.json', result)
     return result
   })
 }
-
-export type TrainingResult = Awaited<ReturnType<typeof runTraining>>
 
 /** What `train` does unless told otherwise. */
 export const trainingDefaults = { defense: 'deconfound' } as const

@@ -19,7 +19,7 @@ import type { Listener } from './prepare/listener.ts'
 import { check, kebab } from './settings/check.ts'
 import { type Config, flattenConfig } from './settings/config.ts'
 import { rememberEnvironment, settleRun } from './store/environment.ts'
-import { recordName } from './store/records.ts'
+import { experimentName } from './store/records.ts'
 import { claimRun, type RunFolder } from './store/run-folder.ts'
 import { combinations } from './store/sweep-file.ts'
 
@@ -81,7 +81,7 @@ export async function tune(
 ): Promise<TuneResult> {
   const search = check(searchSettings, given, 'the command line', '')
   tuningOf(config) // a defense that cannot be searched is told before anything is written
-  const path = join(resolve(runs), `tune-${recordName(config)}-${search.subset}images-${search.folds}folds`)
+  const path = join(resolve(runs), `tune-${experimentName(config)}-${search.subset}images-${search.folds}folds`)
   const folder = claimRun(path, config, 'tuning')
   try {
     return (folder.readJson('result.json') as TuneResult | undefined) ?? (await searched(folder, search, listener))

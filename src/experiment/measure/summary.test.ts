@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { exampleResult } from '../../../test/example-result.ts'
 import { resolveConfig } from '../settings/config.ts'
 import { writeRecord } from '../store/records.ts'
 import type { RunFolder } from '../store/run-folder.ts'
@@ -16,11 +17,10 @@ let made = 0
 const fresh = () => join(home, String(made++))
 
 /** A record of such a run with such a result. */
-function record(folder: string, settings: Record<string, unknown>, result: Record<string, unknown>): void {
+function record(folder: string, settings: Record<string, unknown>, result: Parameters<typeof exampleResult>[0]): void {
   const config = resolveConfig({ dataset: 'signs', ...settings })
   const run = { config, file: (name: string) => join(home, name) } as RunFolder
-  const complete = { run: 'runs/x', suspicion: null, collapsed: false, trainingSeconds: 10, ...result }
-  writeRecord(folder, run, complete)
+  writeRecord(folder, run, exampleResult(result))
 }
 
 describe('the summary of a folder of records', () => {
@@ -137,6 +137,45 @@ describe('the summary of a folder of records', () => {
     record(folder, settings, { cleanAccuracy: 0.1, attackSuccessRate: 1, collapsed: true, suspicion })
     const [cell] = summarize(folder).cells
     expect(cell).toMatchObject({ defense: 'abl quick level=0.3', collapsed: 1, auroc: { mean: 0.9 } })
+  })
+
+  it('has records of other images as experiments of their own', () => {
+    const folder = fresh()
+    const result = { cleanAccuracy: 0.8, attackSuccessRate: 0.1 }
+    for (const trainHash of ['one', 'two'])
+      record(folder, { dataset: 'image-folder', attack: 'sig' }, { ...result, environment: { trainHash } })
+    record(folder, { dataset: 'image-folder', attack: 'blend' }, { ...result, environment: { trainHash: 'one' } })
+    const names = summarize(folder).cells.map(({ experiment }) => experiment)
+    expect(names.map((name) => name.replace(/data \w{8}$/, 'data #')).sort()).toEqual([
+      'blend, rate 0.1',
+      'sig, class-rate 0.8, data #',
+      'sig, class-rate 0.8, data #',
+    ])
+    expect(new Set(names).size).toBe(3)
+  })
+
+  it('has drawn images of another seed as a run of the same experiment', () => {
+    const folder = fresh()
+    for (const seed of [1, 2]) record(folder, { seed }, { environment: { trainHash: String(seed) } })
+    expect(summarize(folder).cells).toMatchObject([{ experiment: 'none', seeds: [1, 2] }])
+  })
+
+  it.each([
+    ['precision', { precision: 'bf16' }, 'precision (1 of bf16, 1 of fp32)'],
+    ['engine', { engine: 1 }, 'engine (1 of 1, 1 of 2)'],
+  ] as const)('refuses records that differ in %s, unless told', (_, environment, facts) => {
+    const folder = fresh()
+    record(folder, { attack: 'sig' }, {})
+    record(folder, { attack: 'blend' }, { environment })
+    expect(() => summarize(folder)).toThrow(`its records differ in ${facts}. Give --mixed`)
+    expect(summarize(folder, { mixed: true }).cells.length).toBe(2)
+  })
+
+  it('tells apart runs of one experiment and seed in two precisions', () => {
+    const folder = fresh()
+    for (const precision of ['bf16', 'fp32'] as const) record(folder, { attack: 'sig' }, { environment: { precision } })
+    const names = summarize(folder, { mixed: true }).cells.map(({ experiment }) => experiment)
+    expect(names.sort()).toEqual(['sig, bf16', 'sig, fp32'])
   })
 
   it('refuses folders that are not, that are empty, or that hold something else', () => {

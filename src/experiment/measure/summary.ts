@@ -1,10 +1,17 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { datasets } from '../../datasets/index.ts'
 import { UserError } from '../../errors.ts'
-import type { ExperimentResult, PlainFigures } from '../run.ts'
 import { labelsOf } from '../settings/attack-options.ts'
 import type { Config } from '../settings/config.ts'
-import { changedAttackOptions, changedDefenseOptions, otherChanges, readRecordFile } from '../store/records.ts'
+import {
+  changedAttackOptions,
+  changedDefenseOptions,
+  identityOf,
+  otherChanges,
+  readRecordFile,
+} from '../store/records.ts'
+import type { ExperimentResult, PlainFigures } from '../store/schema.ts'
 import { type PublishedFigure, readPublished } from './published.ts'
 import { type Estimate, estimate, mean } from './statistics.ts'
 
@@ -55,7 +62,7 @@ export interface Summary {
   readonly shared: Readonly<Record<string, unknown>>
   readonly cells: readonly Cell[]
   /** circumstances in which the records differ although they should not matter: what, and its values */
-  readonly mixed: Readonly<Record<string, readonly (string | number)[]>>
+  readonly mixed: Mixed
   /** where the published figures are from, where the folder has some */
   readonly source?: string
   readonly missing: readonly Missing[]
@@ -65,10 +72,15 @@ export interface Summary {
   readonly overall: readonly Figures[]
 }
 
-/** Reads and summarizes a folder of records. */
-export function summarize(folder: string): Summary {
+/**
+ * Reads and summarizes a folder of records. Records of several precisions or engines are no one table: they are refused
+ * unless `mixed` says that they may stand side by side.
+ */
+export function summarize(folder: string, { mixed = false }: { mixed?: boolean } = {}): Summary {
   const published = readPublished(folder)
   const records = readRecords(folder, { mayBeEmpty: published !== undefined })
+  const several = mixedIn(records.map(({ result }) => result))
+  if (!mixed && Object.keys(several).length > 0) throw refusal(folder, several)
   const planned = published?.planned ?? []
   const settings = [...records.map(({ config }) => config), ...planned].map(conditions)
   const names = [...new Set(settings.flatMap((each) => Object.keys(each)))]
@@ -81,12 +93,24 @@ export function summarize(folder: string): Summary {
     cells.set(key, cell)
     if (cell.runs.every(({ seed }) => seed !== run.seed)) cell.runs.push(run)
   }
-  const experimentOf = (config: Config) => {
+  const plainNameOf = (config: Config) => {
     const own = conditions(config)
     const said = different.filter((name) => own[name] !== undefined).map((name) => `${name} ${own[name]}`)
     return [[config.attack, ...changedAttackOptions(config)].join(' '), ...said].join(', ')
   }
-  const experiments = records.map(({ config }) => experimentOf(config))
+  const experiments = records.map(({ config, result }) => [plainNameOf(config), ...told(config, result)].join(', '))
+  /** What sets apart records of one name: other images, or with one seed another precision. */
+  function told(config: Config, result: ExperimentResult): string[] {
+    const named = plainNameOf(config)
+    const namesakes = records.filter((each) => plainNameOf(each.config) === named)
+    const { data, precision } = identityOf(result)
+    const drawn = datasets[config.dataset].data === null // anew for each seed
+    const twins = namesakes.filter((each) => sameCell(each.config, config))
+    return [
+      ...(!drawn && namesakes.some((each) => identityOf(each.result).data !== data) ? [`data ${data}`] : []),
+      ...(twins.some((each) => identityOf(each.result).precision !== precision) ? [precision] : []),
+    ]
+  }
   const publishedOf = ({ attack }: Config, defense: string) => {
     const figure = published?.of(attack, defense)
     return figure && { published: figure }
@@ -110,13 +134,13 @@ export function summarize(folder: string): Summary {
   const all = [...cells.values()]
   const compared = new Map(
     planned.map((config) => {
-      const which = { experiment: experimentOf(config), defense: defenseOf(config) }
+      const which = { experiment: plainNameOf(config), defense: defenseOf(config) }
       return [`${which.experiment}|${which.defense}`, { ...which, ...publishedOf(config, which.defense) }]
     }),
   )
   return {
     shared,
-    mixed: mixedIn(records.map(({ result }) => result)),
+    mixed: several,
     overall: overAttacks(all),
     worst: worstOf(all),
     cells: all.map(({ runs, ...which }) => ({
@@ -144,9 +168,8 @@ function plainRun({ seed }: Config, { reference }: ExperimentResult, { seconds, 
   const { attackSuccessRate } = measured
   const floor = reference?.attackSuccessRate
   const excessSuccessRate = typeof floor === 'number' && attackSuccessRate !== null ? attackSuccessRate - floor : null
-  const collapsed = measured.collapsed ?? false // records of older versions do not say
   const accuracyDifference = differenceOf(measured, reference)
-  return { ...measured, collapsed, seed, accuracyDifference, excessSuccessRate, trainingSeconds: seconds }
+  return { ...measured, seed, accuracyDifference, excessSuccessRate, trainingSeconds: seconds }
 }
 
 function differenceOf({ cleanAccuracy }: { cleanAccuracy: number }, reference?: PlainFigures | null): number | null {
@@ -213,18 +236,32 @@ function valuesOf(runs: readonly Run[], measure: Measure): number[] {
   return runs.map((run) => run[measure]).filter((value) => typeof value === 'number')
 }
 
+/** Circumstances that matter, and how many records are of each value. */
+type Mixed = Readonly<Record<string, Readonly<Record<string, number>>>>
+
 /** Precision and engine, where the records are of several. */
-function mixedIn(results: readonly ExperimentResult[]): Record<string, (string | number)[]> {
+function mixedIn(results: readonly ExperimentResult[]): Mixed {
   const values = {
-    precision: results.map(({ environment }) => environment?.precision),
-    engine: results.map(({ environment }) => environment?.engine ?? 1), // records of the first do not say
+    precision: results.map(({ environment }) => environment.precision),
+    engine: results.map(({ environment }) => environment.engine),
   }
-  const several = Object.entries(values).map(([name, all]) => {
-    const known = all.filter((value) => value !== undefined)
-    return [name, [...new Set(known)].sort()] as const
+  const counted = Object.entries(values).map(([name, all]) => {
+    const different = [...new Set<string | number>(all)].sort()
+    return [name, Object.fromEntries(different.map((one) => [one, all.filter((each) => each === one).length]))] as const
   })
-  return Object.fromEntries(several.filter(([, different]) => different.length > 1))
+  return Object.fromEntries(counted.filter(([, counts]) => Object.keys(counts).length > 1))
 }
+
+function refusal(folder: string, mixed: Mixed): UserError {
+  const facts = Object.entries(mixed).map(([name, counts]) => {
+    const each = Object.entries(counts).map(([value, count]) => `${count} of ${value}`)
+    return `its records differ in ${name} (${each.join(', ')})`
+  })
+  const remedy = 'Give --mixed to have them side by side all the same'
+  return new UserError('usage', `Cannot make one table of '${folder}': ${facts.join(', and ')}. ${remedy}`)
+}
+
+const sameCell = (one: Config, other: Config) => one.seed === other.seed && defenseOf(one) === defenseOf(other)
 
 /** What was done besides attack and defense: what names it, and whatever is not as usual. */
 function conditions(config: Config): Record<string, unknown> {

@@ -1,8 +1,10 @@
 import type { DatasetEntry } from '../../datasets/dataset.ts'
 import { datasets } from '../../datasets/index.ts'
+import { planCompute } from '../../tensor/device.ts'
 import { Random } from '../../tensor/random.ts'
 import { type ImageSet, subset } from '../../training/images.ts'
 import type { Config } from '../settings/config.ts'
+import { hashOfData, type Identity } from '../store/records.ts'
 import type { Listener } from './listener.ts'
 
 /** Loads the configured data set. */
@@ -28,4 +30,21 @@ export function inTrainingOrder(
     order,
     clean: trusted > 0 ? subset(given, all.subarray(0, trusted)) : null,
   }
+}
+
+/** What a record of this experiment is of besides its configuration: reads the images, those of one data set once. */
+export async function identify(config: Config, listener: Listener): Promise<Identity> {
+  const { dataset, data, seed, options } = config
+  const key = JSON.stringify([dataset, data, seed, options.dataset])
+  const known = hashes.get(key) ?? hashesOf(config, listener)
+  hashes.set(key, known)
+  known.catch(() => hashes.delete(key))
+  return { precision: planCompute(config).precision, data: await known }
+}
+
+const hashes = new Map<string, Promise<string>>()
+
+async function hashesOf(config: Config, listener: Listener): Promise<string> {
+  const { train, test } = await loadDataset(config, listener)
+  return hashOfData({ trainHash: train.hash, testHash: test?.hash ?? null })
 }

@@ -66,7 +66,11 @@ export function openView(config: Config, images: ImageSet, around: DefenseSurrou
     async backdoored(another) {
       const asked = performance.now()
       const model = workshop.model('model')
-      const seconds = await plainlyTrained(model, { config, images, name: 'backdoored', another }, around)
+      const seconds = await plainlyTrained(
+        model,
+        { config, images, name: another === undefined ? 'backdoored' : `backdoored-${another}`, another },
+        around,
+      )
       if (!another) await around.onBackdoored?.(model, seconds)
       aside += performance.now() - asked
       return model

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../errors.ts'
 import { packageRoot } from '../../tensor/build.ts'
@@ -22,21 +22,25 @@ export function settleCompute({
 /** What a result depends on besides its configuration. */
 export function describeEnvironment(compute: Compute) {
   const { libtorchBuild: _, ...machine } = describeMachine()
-  return { ...compute, ...machine, deconfound: packageVersion(), commit: commit() }
+  return { ...compute, ...machine, deconfound: packageVersion(), commit: commitOf(packageRoot()) }
 }
 
 export function packageVersion(): string {
   return JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version
 }
 
-/** The checkout's commit, with `+` where it has changes; null outside a checkout. */
-function commit(): string | null {
+/**
+ * The commit of the program, with `+` where its checkout has changes; null outside a checkout of its own: the repository that
+ * it is installed in says nothing of it.
+ */
+export function commitOf(root: string): string | null {
   try {
     const git = (...parameters: string[]) =>
-      execFileSync('git', ['-C', packageRoot(), ...parameters], {
+      execFileSync('git', ['-C', root, ...parameters], {
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'ignore'],
       }).trim()
+    if (realpathSync(git('rev-parse', '--show-toplevel')) !== realpathSync(root)) return null
     return git('rev-parse', '--short=12', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? '+' : '')
   } catch {
     return null

@@ -1,33 +1,51 @@
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { z } from 'zod'
 import type { AttackEntry } from '../../attacks/attack.ts'
 import { attacks } from '../../attacks/index.ts'
 import { UserError } from '../../errors.ts'
 import { writeAtomically } from '../../files.ts'
-import type { ExperimentResult } from '../run.ts'
 import { type Config, firstDifference, flattenConfig, incidental, resolveConfig } from '../settings/config.ts'
-import type { TrainingResult } from '../train.ts'
+import { migrate } from './older-records.ts'
 import { type RunFolder, readMetrics } from './run-folder.ts'
+import { type ExperimentResult, experimentSchema, resultVersion } from './schema.ts'
 
 // Finished experiments kept as one small file each, without this machine's paths: result, configuration, metrics. Named
-// by what was run, so that a second run of the same finds it.
+// by what was run, on which images and in which precision, so that a second run of the same finds it.
+
+/** What a result is of besides its configuration: the images themselves, and the precision. */
+export interface Identity {
+  readonly precision: string
+  /** of training and test images, as `hashOfData` gives it */
+  readonly data: string
+}
+
+/** Eight hexadecimal digits of SHA-256 over both sets' own hashes. */
+export function hashOfData({ trainHash, testHash }: { trainHash: string; testHash: string | null }): string {
+  return createHash('sha256').update(`${trainHash} ${testHash}`).digest('hex').slice(0, 8)
+}
+
+export function identityOf({ environment }: Pick<ExperimentResult, 'environment'>): Identity {
+  return { precision: environment.precision, data: hashOfData(environment) }
+}
 
 /** Writes a finished run's record into the folder `results`; returns its path. */
-export function writeRecord(results: string, folder: RunFolder, result: { readonly run: string }): string {
+export function writeRecord(results: string, folder: RunFolder, result: ExperimentResult): string {
   mkdirSync(results, { recursive: true })
   const record = {
-    result: { ...result, run: basename(result.run) },
+    result: experimentSchema.parse({ ...result, run: basename(result.run) }),
     config: withoutPaths(folder.config),
     metrics: readMetrics(folder.file('metrics.jsonl')),
   }
-  const path = recordPath(results, folder.config)
+  const path = recordPath(results, folder.config, identityOf(result))
   writeAtomically(path, `${JSON.stringify(record, null, 1)}\n`)
   return path
 }
 
 /** The recorded result of such a run, where there is one; a record of another configuration in its place is an error. */
-export function readRecord(results: string, config: Config): ExperimentResult | undefined {
-  const path = recordPath(results, config)
+export function readRecord(results: string, config: Config, identity: Identity): ExperimentResult | undefined {
+  const path = recordPath(results, config, identity)
   if (!existsSync(path)) return undefined
   const found = readRecordFile(path)
   const other = firstDifference(found.config, config)
@@ -41,31 +59,23 @@ export function readRecord(results: string, config: Config): ExperimentResult | 
 /** A record, its configuration with the defaults of settings that it is too old for. */
 export function readRecordFile(path: string): { config: Config; result: ExperimentResult } {
   try {
-    const { config, result } = JSON.parse(readFileSync(path, 'utf8'))
-    if (typeof result?.cleanAccuracy !== 'number') throw new Error('it holds no result')
-    return { config: resolveConfig(config, `'${path}'`), result: withVerdict(result) }
+    const record = JSON.parse(readFileSync(path, 'utf8'))
+    const result = readResult(experimentSchema, record.result)
+    return { config: resolveConfig(record.config, `'${path}'`), result }
   } catch (error) {
     if (error instanceof UserError) throw error
     throw new UserError('data', `Cannot read the record '${path}': ${(error as Error).message}; restore or remove it`)
   }
 }
 
-/**
- * Defenses that flagged a share of the images whatever they saw, at the time when results had no verdict: a fact about old
- * records, which no entry can declare any more.
- */
-const ranking = ['abl', 'd-br', 'dbd', 'cbd']
-
-/** Results of older versions say in their remarks what the verdict is. */
-export function withVerdict<Result extends ExperimentResult | TrainingResult>(result: Result): Result {
-  const { suspicion } = result
-  if (!suspicion || suspicion.verdict) return result
-  const { remarks = [], suspects } = suspicion as { remarks?: readonly string[]; suspects: number }
-  const says = (words: string) => remarks.some((remark) => remark.startsWith(words))
-  const judged = !ranking.includes(result.defense) && !says('Nothing could be judged')
-  const verdict = !judged ? 'not-judged' : suspects === 0 ? 'none' : says('The evidence is weak') ? 'weak' : 'found'
-  const estimatedRate = judged ? suspicion.estimatedRate : null
-  return { ...result, suspicion: { ...suspicion, remarks, verdict, estimatedRate } }
+/** A result of this version or an older one. */
+export function readResult<Schema extends z.ZodType>(schema: Schema, result: unknown): z.output<Schema> {
+  const version = (result as { version?: unknown } | undefined)?.version
+  if (typeof version === 'number' && version > resultVersion)
+    throw new Error(`it is of version ${version}, which a newer deconfound wrote`)
+  const read = schema.safeParse(migrate(result))
+  if (read.success) return read.data
+  throw new Error(`it holds no result (${z.prettifyError(read.error).split('\n')[0]})`)
 }
 
 function withoutPaths(config: Config): Record<string, unknown> {
@@ -73,12 +83,17 @@ function withoutPaths(config: Config): Record<string, unknown> {
   return rest
 }
 
-function recordPath(results: string, config: Config): string {
-  return join(results, `${recordName(config)}.json`)
+function recordPath(results: string, config: Config, identity: Identity): string {
+  return join(results, `${recordName(config, identity)}.json`)
+}
+
+/** What was run, in which precision and on which images: the name of the record and of a sweep's run directory. */
+export function recordName(config: Config, { precision, data }: Identity): string {
+  return `${experimentName(config)}-${precision}-${data}`
 }
 
 /** What was run; of all that has a default what differs from it. */
-export function recordName(config: Config): string {
+export function experimentName(config: Config): string {
   const { dataset, attack, rate, 'class-rate': classRate, labelling, defense, preset, epochs, seed } = config
   const clean = config['clean-share'] > 0 ? [`clean${config['clean-share']}`] : []
   const name = [

@@ -153,8 +153,9 @@ function kindOf(path: string): RunKind | undefined {
   return kinds.find((each) => each === kind)
 }
 
-/** The last word on each epoch of each stage: a resumed epoch replaces what was written before. */
+/** The last word on each epoch of each stage: a resumed epoch replaces what was written before. None where nothing was trained. */
 export function readMetrics(path: string): Record<string, unknown>[] {
+  if (!existsSync(path)) return []
   const last = new Map<string, Record<string, unknown>>()
   for (const line of readJsonLines(path) as Record<string, unknown>[]) {
     last.set(JSON.stringify([line.stage, line.trace, line.epoch]), line)

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { UserError } from '../../errors.ts'
 import { check } from '../settings/check.ts'
 import { type Config, parseConfigFile, resolveConfig } from '../settings/config.ts'
-import { recordName } from './records.ts'
+import { experimentName } from './records.ts'
 
 // A sweep's file: what its experiments share, a grid of settings, single experiments besides, and the folder of their records.
 
@@ -25,14 +25,14 @@ export function parseSweep(text: string, file: string): Sweep {
   const { record, settings, grid, also } = check(sweepFile, parseConfigFile(text, file), `'${file}'`, '')
   const combined = Object.keys(grid).length > 0 ? combinations(Object.entries(grid)) : []
   const cells = [...combined, ...also].map((own) => resolveConfig({ ...settings, ...own }, `'${file}'`))
-  const named = new Map<string, Config>()
+  const named = new Set<string>()
   for (const cell of cells) {
-    const name = recordName(cell)
+    const name = [experimentName(cell), cell.data, cell.precision].join(' ')
     if (named.has(name)) {
-      const facts = `two of its experiments are the same, '${name}'`
+      const facts = `two of its experiments are the same, '${experimentName(cell)}'`
       throw new UserError('usage', `Cannot use '${file}': ${facts}; remove one`)
     }
-    named.set(name, cell)
+    named.add(name)
   }
   if (cells.length === 0)
     throw new UserError('usage', `Cannot use '${file}': it names no experiments in 'grid' or 'also'`)

@@ -1,0 +1,123 @@
+import { z } from 'zod'
+import { verdicts } from '../../training/suspicion.ts'
+
+// What a finished run leaves, in its directory and as a record: declared here, checked when it is written and when it is
+// read. A field that is added, renamed or means something else makes a new version, with its migration in older-records.ts.
+
+/** The version of the results that this program writes. */
+export const resultVersion = 2
+
+const share = z.number().min(0).max(1)
+const figures = z.strictObject({
+  cleanAccuracy: share,
+  attackSuccessRate: share.nullable(),
+  collapsed: z.boolean(),
+  seconds: z.number().nullable().describe('of training, where it was done in one piece'),
+})
+
+/** What a result depends on besides its configuration. */
+const environment = z.looseObject({
+  device: z.string(),
+  precision: z.enum(['fp32', 'bf16']),
+  threads: z.int(),
+  engine: z.int().describe('version of the numerics'),
+  libtorch: z.string(),
+  processor: z.string(),
+  deconfound: z.string(),
+  commit: z.string().nullable().describe('of the program'),
+  trainHash: z.string().describe('SHA-256 of the training images as given'),
+  testHash: z.string().nullable(),
+})
+
+const findings = {
+  verdict: z.enum(verdicts),
+  suspects: z.int().min(0).describe('images flagged'),
+  estimatedRate: share.nullable().describe('of poisoning; null where the method estimates none'),
+  estimatedTarget: z.int().nullable(),
+  remarks: z.array(z.string()).readonly(),
+}
+const suspicionQuality = z.strictObject({
+  ...findings,
+  auroc: share.nullable(),
+  aurocRelabelled: share.nullable().describe('without poisoned images that had the target label before'),
+  truePositives: share.nullable().describe('true positive rate'),
+  falsePositives: share.nullable().describe('false positive rate'),
+})
+
+const skippedFiles = z.array(z.strictObject({ file: z.string(), reason: z.string() }))
+
+/** The result of an experiment with known truth. */
+export const experimentSchema = z.strictObject({
+  version: z.literal(resultVersion),
+  run: z.string(),
+  // what was run
+  dataset: z.string(),
+  attack: z.string(),
+  defense: z.string(),
+  preset: z.string(),
+  model: z.string(),
+  epochs: z.int(),
+  seed: z.int(),
+  target: z.int(),
+  // what was poisoned
+  rate: share.describe('poisoned / all training images'),
+  classRate: share.nullable().describe('instead: poisoned / images of the target class, as asked for'),
+  labelling: z.string(),
+  attackOptions: z.record(z.string(), z.unknown()).readonly(),
+  attackReport: z.record(z.string(), z.record(z.string(), z.number()).readonly()).readonly(),
+  poisonedImages: z.int(),
+  coverImages: z.int(),
+  poisonHash: z.string(),
+  trigger: z.string(),
+  skippedFiles: skippedFiles.optional().describe('absent in records of version 1, which did not say'),
+  cleanImagesGiven: z.int(),
+  // how the model does
+  cleanAccuracy: share,
+  cleanAccuracyPerClass: z.array(share.nullable()).readonly(),
+  attackSuccessRate: share.nullable(),
+  attackSuccessRateOf: z.record(z.string(), share.nullable()).readonly(),
+  recoveredAccuracy: share.nullable(),
+  cleanImages: z.int(),
+  triggeredImages: z.int(),
+  collapsed: z.boolean(),
+  suspicion: suspicionQuality.nullable(),
+  // what it is compared with
+  backdoored: figures.nullable().describe('the model before a repair'),
+  reference: figures.nullable().describe('training on the clean images'),
+  excessSuccessRate: z.number().nullable().describe('ASR less that of the reference'),
+  // how it was computed
+  modelHash: z.string(),
+  trainingSeconds: z.number().nullable().describe('null for a resumed run, of which the last part alone was timed'),
+  seconds: z.number(),
+  resumed: z.boolean(),
+  environment,
+})
+
+/** The result of training on a person's own folder, where no truth is known. */
+export const trainingSchema = z.strictObject({
+  version: z.literal(resultVersion),
+  run: z.string(),
+  data: z.string().nullable(),
+  defense: z.string(),
+  preset: z.string(),
+  model: z.string(),
+  epochs: z.int(),
+  seed: z.int(),
+  classes: z.array(z.string()).readonly(),
+  trainingImages: z.int(),
+  skippedFiles,
+  heldOutImages: z.int(),
+  heldOutAgreement: share
+    .nullable()
+    .describe('share of held-out images, labels untrusted, that are classified as labelled'),
+  suspicion: z.strictObject(findings).nullable(),
+  files: z.strictObject({ model: z.string(), suspects: z.string().nullable() }),
+  modelHash: z.string(),
+  seconds: z.number(),
+  environment,
+})
+
+export type ExperimentResult = z.output<typeof experimentSchema>
+export type TrainingResult = z.output<typeof trainingSchema>
+/** Figures of a model that was trained plainly. */
+export type PlainFigures = z.output<typeof figures>
