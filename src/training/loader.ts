@@ -1,7 +1,12 @@
 import { keep, scope } from '../tensor/scope.ts'
-import { noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
-import { axis, type Draws } from './augment.ts'
+import { noGrad, operator, type Tensor, tensor } from '../tensor/tensor.ts'
+import { type Axis, axis, type Draws } from './augment.ts'
 import type { ImageSet, ImageShape } from './images.ts'
+
+const gather = operator('deconfound::gather') // native/gather.cc
+
+/** From, inside and cut of an `Axis`, [batch, length] each. */
+type AxisTensors = readonly [Tensor, Tensor, Tensor]
 
 /** An image set on the device, from which batches are cut. */
 export interface Loader {
@@ -23,8 +28,13 @@ export function loader(set: ImageSet, device: string): Loader {
   const pixels = keep(
     scope(() => tensor(set.pixels, [count, channels, height, width]).permute(0, 2, 3, 1).contiguous().to({ device })),
   )
-  const upload = (values: Int32Array | Float32Array, shape: number[]) =>
+  const uploaded = (values: Int32Array | Float32Array, shape: number[]) =>
     tensor(values, shape).to(values instanceof Int32Array ? { device, dtype: 'int64' } : { device })
+  const upload = ({ from, inside, cut }: Axis, shape: number[]): AxisTensors => [
+    uploaded(from, shape),
+    uploaded(inside, shape),
+    uploaded(cut, shape),
+  ]
 
   return {
     count,
@@ -36,36 +46,37 @@ export function loader(set: ImageSet, device: string): Loader {
           const batch = indices.length
           if (!draws)
             return pixels
-              .indexSelect(0, upload(indices, [batch]))
+              .indexSelect(0, uploaded(indices, [batch]))
               .to({ dtype: 'float32' })
               .div(255)
               .permute(0, 3, 1, 2)
-          const rows = axis(draws, indices, height, 0)
-          const columns = axis(draws, indices, width, 1)
-          const gathered = pixels.index([
-            upload(indices, [batch, 1, 1]),
-            upload(rows.from, [batch, height, 1]),
-            upload(columns.from, [batch, 1, width]),
-          ])
-          const [row, column] = [
-            [batch, height, 1, 1],
-            [batch, 1, width, 1],
-          ]
-          const inside = upload(rows.inside, row).mul(upload(columns.inside, column))
-          const cut = upload(rows.cut, row).mul(upload(columns.cut, column))
-          const visible = inside.mul(cut.neg().add(1))
-          return gathered.to({ dtype: 'float32' }).div(255).mul(visible).permute(0, 3, 1, 2)
+          const rows = upload(axis(draws, indices, height, 0), [batch, height])
+          const columns = upload(axis(draws, indices, width, 1), [batch, width])
+          const chosen = uploaded(indices, [batch])
+          return device === 'cpu'
+            ? gather(pixels, chosen, ...rows, ...columns)
+            : composed(pixels, chosen, rows, columns)
         }),
       ),
     labelsOf: (indices) =>
       scope(() =>
-        upload(
+        uploaded(
           Int32Array.from(indices, (i) => set.labels[i] as number),
           [indices.length],
         ),
       ),
     free: () => pixels.free(),
   }
+}
+
+/** The same as the operator `gather` by libtorch's own, on any device. */
+export function composed(pixels: Tensor, chosen: Tensor, rows: AxisTensors, columns: AxisTensors): Tensor {
+  const [rowFrom, rowInside, rowCut] = rows.map((each) => each.unsqueeze(2)) as [Tensor, Tensor, Tensor]
+  const [columnFrom, columnInside, columnCut] = columns.map((each) => each.unsqueeze(1)) as [Tensor, Tensor, Tensor]
+  const gathered = pixels.index([chosen.unsqueeze(1).unsqueeze(2), rowFrom, columnFrom])
+  const inside = rowInside.mul(columnInside)
+  const visible = inside.mul(rowCut.mul(columnCut).neg().add(1)).unsqueeze(3)
+  return gathered.to({ dtype: 'float32' }).div(255).mul(visible).permute(0, 3, 1, 2)
 }
 
 /** The samples in order, `batch` at a time. */
