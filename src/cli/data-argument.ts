@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { UserError } from '../errors.ts'
-import { onFolder } from '../experiment/prepare/detect-dataset.ts'
+import { onFolder } from '../experiment/prepare/data.ts'
 import type { Config } from '../experiment/settings/config.ts'
 import { readConfiguration } from './configuration.ts'
 

@@ -5,7 +5,7 @@ import { UserError } from '../errors.ts'
 import type { ImageSet } from '../training/images.ts'
 import { mostBytes, testFiles, trainFiles } from './cifar10.ts'
 import { imageSize } from './cifar10-batch.ts'
-import type { Dataset } from './dataset.ts'
+import type { ImageSets } from './dataset.ts'
 import { nameBytes } from './file-names.ts'
 import type { DatasetWriter } from './writer.ts'
 
@@ -35,7 +35,7 @@ export const cifarWriter: DatasetWriter = {
 }
 
 /** Why these images do not fit the form; undefined where they do. */
-function problemOf({ train, test }: Dataset): string | undefined {
+function problemOf({ train, test }: ImageSets): string | undefined {
   const { shape, classes, labels } = train
   const each = labels.length / trainFiles.length
   if (shape.join() !== '3,32,32') return `the images are ${shape.join('×')}, and theirs 3×32×32`

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -41,57 +42,62 @@ export const cifar10 = defineDataset({
         'train without the last so many training images and measure on them, not on the test images: to choose options by',
       ),
   }),
+  recognizes: (path) => find(path) !== undefined,
   async load({ limit, heldOut }, { data, progress }) {
     if (data === undefined) {
       throw new UserError('usage', 'Cannot load CIFAR-10 from nowhere: give --data the folder with data_batch_1')
     }
-    const place = await find(data)
+    const found = find(data)
+    if (found === undefined) throw notThere(data)
+    const place: Place = { ...found, buffer: new Uint8Array(mostBytes), each: 0 }
     const classes = await readClasses(place)
+    const notes = place.folder === data ? [] : [`the images are taken from "${place.folder}"`]
     let done = 0
     const onFile = () => progress(++done, trainFiles.length + testFiles.length)
     const train = await readSet(place, trainFiles, { classes, limit, onFile })
     const test = await readSet(place, testFiles, { classes, limit: 0, onFile })
-    if (heldOut === 0) return { train, test, problems: [] }
+    if (heldOut === 0) return { train, test, problems: [], notes }
     const count = train.labels.length
     if (heldOut >= count) {
       throw new UserError('usage', `Cannot hold out ${heldOut} of ${count} training images: give a smaller number`)
     }
     const places = Int32Array.from({ length: count }, (_, i) => i)
     const kept = count - heldOut
-    return { train: subset(train, places.subarray(0, kept)), test: subset(train, places.subarray(kept)), problems: [] }
+    return {
+      train: subset(train, places.subarray(0, kept)),
+      test: subset(train, places.subarray(kept)),
+      problems: [],
+      notes,
+    }
   },
 })
 
-interface Place {
+interface Found {
   readonly folder: string
   readonly form: (typeof forms)[number]
+}
+
+interface Place extends Found {
   /** every file is read into this and copied out: fresh memory for each would cost more time than the parsing */
   readonly buffer: Uint8Array
   /** how many images each file has: the same in all six, by which a file cut at a record's end is noticed */
   each: number
 }
 
-async function find(data: string): Promise<Place> {
-  for (const form of forms) {
-    for (const folder of [data, join(data, form.folder)]) {
-      if (!(await exists(join(folder, trainFiles[0] + form.suffix)))) continue
-      return { folder, form, buffer: new Uint8Array(mostBytes), each: 0 }
-    }
-  }
-  const facts = (await exists(data)) ? 'there is no data_batch_1 or data_batch_1.bin in it' : 'there is no such folder'
-  throw new UserError('data', `Cannot load CIFAR-10 from "${data}": ${facts}. Give --data the unpacked folder`)
+/** The batches in a folder, or in the folder of their own that they unpack to in it. */
+function find(data: string): Found | undefined {
+  const places = forms.flatMap((form) => [data, join(data, form.folder)].map((folder) => ({ folder, form })))
+  return places.find(({ folder, form }) => existsSync(join(folder, trainFiles[0] + form.suffix)))
 }
 
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
+function notThere(data: string): UserError {
+  const facts = existsSync(data) ? 'there is no data_batch_1 or data_batch_1.bin in it' : 'there is no such folder'
+  return new UserError('data', `Cannot load CIFAR-10 from "${data}": ${facts}. Give --data the unpacked folder`)
 }
 
 async function readClasses({ folder, form, buffer }: Place): Promise<readonly string[]> {
   const path = join(folder, form.meta)
-  return (await exists(path)) ? form.classes(await readWhole(path, buffer), form.meta) : knownClasses
+  return existsSync(path) ? form.classes(await readWhole(path, buffer), form.meta) : knownClasses
 }
 
 interface SetOptions {

@@ -7,12 +7,18 @@ export interface Problem {
   readonly reason: string
 }
 
-/** What a data set gives: images to train on, and images nobody tampered with to test on where there are some. */
-export interface Dataset {
+/** Images to train on, and images nobody tampered with to test on where there are some. */
+export interface ImageSets {
   readonly train: ImageSet
   readonly test: ImageSet | null
-  /** files that were skipped by a stated rule */
+}
+
+/** What a data set gives. */
+export interface Dataset extends ImageSets {
+  /** files and folders that were skipped by a stated rule */
   readonly problems: readonly Problem[]
+  /** what a person should know of how the data were read, a sentence each, such as where splits were found */
+  readonly notes: readonly string[]
 }
 
 export interface LoadContext {
@@ -36,6 +42,8 @@ export interface DatasetEntry<Schema extends z.ZodObject = z.ZodObject> {
   /** the base learning rate for it */
   readonly learningRate: number
   readonly options: Schema
+  /** whether what lies at `path` has this entry's form; entries are asked in the catalogue's order */
+  recognizes(path: string): boolean
   load(options: z.output<Schema>, context: LoadContext): Promise<Dataset>
 }
 

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { imageSet } from '../training/images.ts'
-import type { Dataset } from './dataset.ts'
-import { decodedFolder, keepDecoded, readDecoded } from './decode-cache.ts'
+import { type Decoded, decodedFolder, keepDecoded, readDecoded } from './decode-cache.ts'
 
 const set = (count: number, seed: number) =>
   imageSet({
@@ -15,7 +14,7 @@ const set = (count: number, seed: number) =>
     shape: [3, 8, 8],
     classes: ['a', '__proto__'],
   })
-const dataset: Dataset = { train: set(5, 3), test: set(3, 7), problems: [{ file: 'a/b', reason: 'torn' }] }
+const dataset: Decoded = { train: set(5, 3), test: set(3, 7), problems: [{ file: 'a/b', reason: 'torn' }] }
 
 describe('the cache of decoded images', () => {
   let home: string

@@ -15,6 +15,9 @@ import { z } from 'zod'
 import { type ImageSet, imageBytes, imageSet } from '../training/images.ts'
 import type { Dataset } from './dataset.ts'
 
+/** What is kept of a data set: not what is known of its folder alone. */
+export type Decoded = Omit<Dataset, 'notes'>
+
 const ending = '.images'
 /** 8 GiB */
 export const mostDecodedBytes = 8 * 2 ** 30
@@ -41,7 +44,7 @@ const header = z.object({
 })
 
 /** The data set kept under `key`; undefined where there is none, or a damaged one, which is removed. */
-export async function readDecoded(key: string): Promise<Dataset | undefined> {
+export async function readDecoded(key: string): Promise<Decoded | undefined> {
   const path = join(decodedFolder(), key + ending)
   // a cache that cannot be opened is as good as none
   const handle = await open(path).catch(() => undefined)
@@ -57,7 +60,7 @@ export async function readDecoded(key: string): Promise<Dataset | undefined> {
   }
 }
 
-async function parse(handle: FileHandle): Promise<Dataset | undefined> {
+async function parse(handle: FileHandle): Promise<Decoded | undefined> {
   const { size } = await handle.stat()
   const line = (await readBytes(handle, 0, Math.min(size, 120))).toString('latin1').split('\n', 1)[0] as string
   const [, checksum, digits] = /^deconfound decoded 1 ([0-9a-f]{64}) ([0-9]{1,12})$/.exec(line) ?? []
@@ -106,7 +109,7 @@ async function fill(handle: FileHandle, at: number, target: Uint8Array): Promise
  * Keeps a data set under `key`, whole or not at all, then removes what was not used for longest until all that is kept
  * has at most `most` bytes. A full or read-only disk costs a warning, since a cache is only a matter of time.
  */
-export async function keepDecoded(key: string, dataset: Dataset, most = mostDecodedBytes): Promise<void> {
+export async function keepDecoded(key: string, dataset: Decoded, most = mostDecodedBytes): Promise<void> {
   const folder = decodedFolder()
   const temporary = join(folder, `${key}.${randomBytes(6).toString('hex')}.tmp`)
   try {
@@ -128,7 +131,7 @@ export async function keepDecoded(key: string, dataset: Dataset, most = mostDeco
   }
 }
 
-function serialize({ train, test, problems }: Dataset): readonly Uint8Array[] {
+function serialize({ train, test, problems }: Decoded): readonly Uint8Array[] {
   const describe = ({ shape, classes, names, hash }: ImageSet) => ({ shape, classes, names, hash })
   const text = Buffer.from(JSON.stringify({ train: describe(train), test: test && describe(test), problems }))
   const sets = test === null ? [train] : [train, test]

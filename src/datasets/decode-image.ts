@@ -6,13 +6,13 @@ export interface DecodeOptions {
   readonly size: number
   /** cover: scale the shorter side and cut the middle out; contain: scale the longer side and pad; stretch: neither */
   readonly fit: 'cover' | 'contain' | 'stretch'
+  /** what transparent parts lie on, and what stands beside an image that does not fill the square */
+  readonly ground: 'black' | 'white'
 }
 
 /** Raised whenever the same file may give other pixels than before, so that no kept decoded image outlives its rule. */
 export const decodeRules = 1
 
-/** behind transparent parts and beside images that do not fill the square */
-const background = '#000000'
 /** what an image may take in memory while it is decoded */
 const mostMemory = 350_000_000
 /** Up to this size an image is decoded unasked. Larger ones are looked at first, and decoded one at a time. */
@@ -26,11 +26,12 @@ export interface Decoder {
 }
 
 /** A decoder, with sharp loaded: late, because most commands need none. */
-export async function createDecoder({ size, fit }: DecodeOptions): Promise<Decoder> {
+export async function createDecoder({ size, fit, ground }: DecodeOptions): Promise<Decoder> {
   const { default: sharp } = await import('sharp')
   // images are decoded side by side, so each by one thread; no two are alike, so nothing is worth keeping
   sharp.concurrency(1)
   sharp.cache(false)
+  const background = ground === 'black' ? '#000000' : '#ffffff'
   const resize = { fit: fit === 'stretch' ? 'fill' : fit, background } as const
 
   const pipeline = (bytes: Uint8Array, limitInputPixels: number) =>

@@ -26,6 +26,10 @@ export interface TreeFolder {
   readonly files: readonly TreeFile[]
 }
 
+/** Reasons for which links are left out. */
+export const linkOut = 'it is a link out of the folder'
+export const linkToFolder = 'it is a link to something that is not a file'
+
 /** how many files are asked for their size at a time */
 const together = 64
 const largestFile = 128 * 2 ** 20
@@ -36,24 +40,28 @@ export function treePath(root: Buffer, path: string): Buffer {
 }
 
 /**
- * Everything below `root` (a real path) but hidden files. Only files and folders are entered, and links to files that
- * lie below `root` too; anything else is told to `problems`. Throws where the root itself cannot be read.
+ * Everything below `root` (a real path) but what is hidden. Only files and folders are entered, and links to files that
+ * lie below `root` too; anything else but hidden files is told to `problems`. `onEntries` hears the names in a folder
+ * before they are looked at. Throws where the root itself cannot be read.
  */
-export async function readTree(root: Buffer, problems: Problem[]): Promise<TreeFolder> {
-  return readFolder({ root, problems }, '', '')
+export async function readTree(
+  root: Buffer,
+  problems: Problem[],
+  onEntries: (names: readonly string[]) => void = () => {},
+): Promise<TreeFolder> {
+  return readFolder({ root, problems, onEntries }, '', '')
 }
 
 interface Tree {
   readonly root: Buffer
   readonly problems: Problem[]
+  readonly onEntries: (names: readonly string[]) => void
 }
 
 async function readFolder(tree: Tree, path: string, name: string): Promise<TreeFolder> {
   const entries = await readdir(treePath(tree.root, path), { encoding: 'buffer' })
-  const names = entries
-    .filter((entry) => entry[0] !== 0x2e)
-    .sort(Buffer.compare)
-    .map(showName)
+  const names = entries.sort(Buffer.compare).map(showName)
+  tree.onEntries(names)
   const folders: TreeFolder[] = []
   const files: TreeFile[] = []
   for (let from = 0; from < names.length; from += together) {
@@ -66,6 +74,7 @@ async function readFolder(tree: Tree, path: string, name: string): Promise<TreeF
         try {
           folders.push(await readFolder(tree, inner, some[i] as string))
         } catch (error) {
+          if (error instanceof UserError) throw error
           tree.problems.push({ file: inner, reason: `the folder cannot be read (${errorCode(error)})` })
           folders.push({ name: some[i] as string, path: inner, folders: [], files: [] })
         }
@@ -75,25 +84,28 @@ async function readFolder(tree: Tree, path: string, name: string): Promise<TreeF
   return { name, path, folders, files }
 }
 
-/** What lies at `path`: a file to open, a folder to enter, or a problem, which is told. */
-async function examine({ root, problems }: Tree, path: string): Promise<TreeFile | 'folder' | 'problem'> {
+/** What lies at `path`: a file to open, a folder to enter, or nothing to use, which is told but for hidden files. */
+async function examine({ root, problems }: Tree, path: string): Promise<TreeFile | 'folder' | 'nothing'> {
   const at = treePath(root, path)
+  const hidden = path.startsWith('.', path.lastIndexOf('/') + 1)
   const refuse = (reason: string) => {
-    problems.push({ file: path, reason })
-    return 'problem' as const
+    if (!hidden) problems.push({ file: path, reason })
+    return 'nothing' as const
   }
   try {
     const found = await lstat(at, { bigint: true })
+    if (hidden) {
+      if (found.isDirectory()) problems.push({ file: path, reason: 'it is hidden' })
+      return 'nothing'
+    }
     if (found.isDirectory()) return 'folder'
     if (found.isFile()) return { path, stamp: stampOf(found) }
     if (!found.isSymbolicLink()) return refuse('it is a device, a pipe or a socket, not a file')
     const target = await realpath(at, { encoding: 'buffer' })
     const inside = target.subarray(0, root.length + 1).equals(Buffer.concat([root, Buffer.from('/')]))
-    if (!inside) return refuse('it is a link out of the folder')
+    if (!inside) return refuse(linkOut)
     const linked = await lstat(target, { bigint: true })
-    return linked.isFile()
-      ? { path, target, stamp: `link ${stampOf(linked)}` }
-      : refuse('it is a link to something that is not a file')
+    return linked.isFile() ? { path, target, stamp: `link ${stampOf(linked)}` } : refuse(linkToFolder)
   } catch (error) {
     const code = errorCode(error)
     if (code === 'ELOOP') return refuse('it is a link in a loop of links')

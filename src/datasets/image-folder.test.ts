@@ -80,15 +80,16 @@ describe('imageFolder', () => {
     await put(`${name}/c/1.png`, await plain('#00ff00').png().toBuffer())
     await put('notes/1.png', '')
     await put('list.csv', '')
-    const { train, test, problems } = await load()
+    const { train, test, problems, notes } = await load()
     expect(train.names).toEqual(['train/a/good.png', 'train/b/good.png'])
     expect(test?.names).toEqual([`${name}/b/1.png`])
     expect([...(test?.labels ?? [])]).toEqual([1])
     expect(problems).toEqual([
       { file: 'list.csv', reason: 'it is in no class folder' },
       { file: 'notes', reason: `it is not used: the images are taken from "train" and "${name}"` },
-      { file: `${name}/c`, reason: 'there is no class of this name to train on' },
+      { file: `${name}/c`, reason: 'no class of this name is trained on (1 image)' },
     ])
+    expect(notes.slice(0, 2)).toEqual(['the images are taken from "train"', `the test images are taken from "${name}"`])
   })
 
   it('takes a folder of images named train for a class', async () => {
@@ -102,7 +103,7 @@ describe('imageFolder', () => {
     await put('.git/1.png', 'x')
     const { train, problems } = await load()
     expect(train.names).toEqual(['a/good.png', 'a/deep/er/1.png', 'b/good.png'])
-    expect(problems).toEqual([])
+    expect(problems).toEqual([{ file: '.git', reason: 'it is hidden' }])
   })
 
   it('reads every format to the same color, whatever the name says', async () => {
@@ -288,24 +289,30 @@ describe('imageFolder', () => {
           { file: 'c', reason: 'the folder cannot be read (EACCES)' },
           { file: 'a/2.png', reason: 'it cannot be read (EACCES)' },
         ])
-        expect(train.classes).toEqual(['a', 'b', 'c'])
+        expect(train.classes).toEqual(['a', 'b'])
       } finally {
         await chmod(join(folder, 'c'), 0o700)
       }
     },
   )
 
-  it('keeps a class none of whose images is usable', async () => {
+  it('makes no class of a folder none of whose images is usable', async () => {
+    await mkdir(join(home, 'split'))
     await put('aa/1.png', 'x')
-    const { train } = await load()
-    expect(train.classes).toEqual(['a', 'aa', 'b'])
-    expect([...train.labels]).toEqual([0, 2])
+    await rename(folder, join(home, 'split', 'train'))
+    folder = join(home, 'split')
+    for (const name of ['aa', 'b']) await put(`test/${name}/1.png`, await plain(red).png().toBuffer())
+    const { train, test, problems } = await load()
+    expect(train.classes).toEqual(['a', 'b'])
+    expect([...train.labels]).toEqual([0, 1])
+    expect([test?.classes, test?.names, [...(test?.labels ?? [])]]).toEqual([['a', 'b'], ['test/b/1.png'], [1]])
+    expect(problems).toContainEqual({ file: 'aa', reason: 'none of its training images is usable: it is no class' })
   })
 
   it('refuses a folder too many of whose images are broken', async () => {
     for (const name of ['1', '2', '3']) await put(`a/${name}.png`, 'x')
     await expect(load()).rejects.toThrow(
-      /3 of 5 image files are unusable, more than a share of 0.5; the first is "a\/1.png": .*raise maxBroken/,
+      /3 of 5 image files are unusable, more than a share of 0.5; the first is "a\/1.png": .*raise --dataset.max-broken/,
     )
     expect((await load({ maxBroken: 0.6 })).train.labels.length).toBe(2)
     await put('a/good.png', 'x')
@@ -320,14 +327,16 @@ describe('imageFolder', () => {
     await writeFile(join(home, 'file'), '')
     await expect(other('file')).rejects.toThrow('it is not a folder')
     await mkdir(join(home, 'empty'))
-    await expect(other('empty')).rejects.toThrow('is empty')
+    await expect(other('empty')).rejects.toThrow('there are no image files in it')
     await mkdir(join(home, 'one', 'a'), { recursive: true })
-    await expect(other('one')).rejects.toThrow('there is only one class folder')
+    await writeFile(join(home, 'one', 'a', '1.png'), '')
+    await expect(other('one')).rejects.toThrow('there is only one class folder in it, "a"')
     await writeFile(join(home, 'empty', '1.png'), '')
-    await expect(other('empty')).rejects.toThrow('no class folder in')
-    await mkdir(join(home, 'one', 'b'))
-    await expect(other('one')).rejects.toThrow('no image files in its class folders')
-    await expect(other('one')).rejects.toThrow(UserError)
+    await expect(other('empty')).rejects.toThrow('there is no class folder in it, but 1 image file')
+    await mkdir(join(home, 'none', 'a'), { recursive: true })
+    await mkdir(join(home, 'none', 'b'))
+    await expect(other('none')).rejects.toThrow('there are no image files in it')
+    await expect(other('none')).rejects.toThrow(UserError)
     await expect(load({}, undefined)).resolves.toBeDefined()
   })
 

@@ -14,11 +14,13 @@ import { realpath } from 'node:fs/promises'
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
 import { type ImageSet, imageSet } from '../training/images.ts'
-import { type Dataset, defineDataset, type Problem } from './dataset.ts'
+import { defineDataset, type Problem } from './dataset.ts'
 import { keepDecoded, readDecoded } from './decode-cache.ts'
 import { createDecoder, type Decoder, decodeRules } from './decode-image.ts'
 import { readTree, readTreeFile } from './folder-tree.ts'
-import { findClasses, type Labelled } from './image-classes.ts'
+import { type Classes, findClasses, type Labelled } from './image-classes.ts'
+import { refuseTooHigh } from './several-sets.ts'
+import { refuseTooBroken, warnOfFlatness, withoutUnusedClasses } from './usable-images.ts'
 
 /** how many images are decoded at a time: as many as Node has threads for it */
 const together = 4
@@ -36,14 +38,24 @@ export const imageFolder = defineDataset({
     fit: z
       .enum(['cover', 'contain', 'stretch'])
       .default('cover')
-      .describe('cover cuts the middle out, contain pads with black, stretch changes the aspect'),
+      .describe('cover cuts the middle out, contain pads with the ground, stretch changes the aspect'),
+    ground: z
+      .enum(['black', 'white'])
+      .default('black')
+      .describe('what transparent parts lie on, and what contain pads with'),
+    nested: z
+      .boolean()
+      .default(false)
+      .describe('class folders may hold nothing but folders; else such are refused, since each may be a data set'),
     maxBroken: z.number().min(0).max(1).default(0.5).describe('the share of image files that may be unusable'),
   }),
-  async load({ size, fit, maxBroken }, { data, progress }) {
+  // whatever is no other entry's: what is wrong with it is told when it is loaded
+  recognizes: () => true,
+  async load({ size, fit, ground, nested, maxBroken }, { data, progress }) {
     if (data === undefined) throw new UserError('usage', 'Cannot load images from nowhere: give --data a folder')
-    const { root, train, test, classes, problems } = await look(data)
-    const decoder = await createDecoder({ size, fit })
-    const rules = [decodeRules, decoder.version, size, fit, classes, test === null]
+    const { root, train, test, classes, problems, notes } = await look(data, nested)
+    const decoder = await createDecoder({ size, fit, ground })
+    const rules = [decodeRules, decoder.version, size, fit, ground, classes, test === null]
     const key = contentKey(rules, [train, test ?? []])
     let decoded = await readDecoded(key)
     const total = train.length + (test?.length ?? 0)
@@ -56,25 +68,27 @@ export const imageFolder = defineDataset({
       if (room.unread === 0) await keepDecoded(key, decoded)
     }
     progress(total, total)
-    refuseTooBroken(data, decoded, { total, maxBroken })
-    return { ...decoded, problems: [...problems, ...decoded.problems] }
+    refuseTooBroken(data, decoded, { total, maxBroken, problems })
+    const sets = withoutUnusedClasses(decoded, problems)
+    return {
+      ...sets,
+      problems: [...problems, ...decoded.problems],
+      notes: [...notes, ...warnOfFlatness(sets.train, ground)],
+    }
   },
 })
 
-interface Found {
+interface Found extends Classes {
   readonly root: Buffer
-  readonly train: readonly Labelled[]
-  readonly test: readonly Labelled[] | null
-  readonly classes: readonly string[]
-  readonly problems: readonly Problem[]
+  readonly problems: Problem[]
 }
 
-async function look(data: string): Promise<Found> {
+async function look(data: string, nested: boolean): Promise<Found> {
   const problems: Problem[] = []
   try {
     const root = await realpath(Buffer.from(data), { encoding: 'buffer' })
-    const tree = await readTree(root, problems)
-    return { root, ...findClasses(data, tree, problems), problems }
+    const tree = await readTree(root, problems, refuseTooHigh(data, root))
+    return { root, ...findClasses(data, tree, { nested, problems }), problems }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (typeof code !== 'string') throw error
@@ -156,27 +170,4 @@ async function decodeAll(files: readonly Labelled[], room: Room, progress: (done
   }
   const kept = pixels.subarray(0, names.length * bytes)
   return imageSet({ pixels: kept, labels: Int32Array.from(labels), names, shape: [3, size, size], classes })
-}
-
-/** Every image may be broken but for those that training cannot do without. */
-function refuseTooBroken(data: string, { train, test, problems }: Dataset, { total, maxBroken }: BrokenOptions): void {
-  const refuse = (facts: string, remedy: string) => {
-    const [first] = problems
-    const example = first === undefined ? '' : `; the first is "${first.file}": ${first.reason}`
-    throw new UserError('data', `Cannot load images from "${data}": ${facts}${example}. ${remedy}`)
-  }
-  if (total === 0) refuse('there are no image files in its class folders', 'Give --data a folder with images')
-  const broken = `${problems.length} of ${total} image files are unusable`
-  const trained = new Set(train.labels).size
-  if (trained < 2)
-    refuse(`${trained === 0 ? 'no class' : 'only one class'} has usable images: ${broken}`, 'Repair some')
-  if (test?.labels.length === 0) refuse(`no test image is usable: ${broken}`, 'Repair some')
-  if (problems.length > maxBroken * total) {
-    refuse(`${broken}, more than a share of ${maxBroken}`, 'Repair or remove them, or raise maxBroken')
-  }
-}
-
-interface BrokenOptions {
-  readonly total: number
-  readonly maxBroken: number
 }

@@ -21,6 +21,7 @@ export const signs = defineDataset({
     train: count.default(5000).describe('how many images to train on'),
     test: count.default(1000).describe('how many images to test on'),
   }),
+  recognizes: () => false,
   async load({ train, test }, { seed, progress }) {
     const draw = async (split: 'train' | 'test', length: number, before: number): Promise<ImageSet> => {
       const size = imageBytes(shape)
@@ -40,6 +41,6 @@ export const signs = defineDataset({
     }
     const sets = { train: await draw('train', train, 0), test: await draw('test', test, train) }
     progress(train + test, train + test)
-    return { ...sets, problems: [] }
+    return { ...sets, problems: [], notes: [] }
   },
 })

@@ -53,8 +53,7 @@ export async function poisonData(config: Config, { out, format, listener }: Pois
     arena(async () => {
       const file = (name: string) => join(truthFolder as string, name)
       const { train: given, test, problems } = await loadDataset(config, listener)
-      writer.check({ train: given, test, problems })
-      for (const { file, reason } of problems) listener.say(`skipped ${file}: ${reason}`)
+      writer.check({ train: given, test })
       const { train } = inTrainingOrder(given, config)
       const { attack, trigger, report, ...crafted } = await craftAttack(config, train, { compute, listener, file })
       const poisoned = crafted.poison()
@@ -62,7 +61,7 @@ export async function poisonData(config: Config, { out, format, listener }: Pois
       const count = train.labels.length
       const order = new Random(config.seed).fork('written').permutation(count)
       const written = subset(poisoned.set, order)
-      const files = await writer.write(dataFolder as string, { train: written, test, problems }, (done, total) => {
+      const files = await writer.write(dataFolder as string, { train: written, test }, (done, total) => {
         listener.writing(done, total)
         if (listener.interrupted())
           throw new UserError('saved', 'Stopped on request; no data set was written: give the command again')

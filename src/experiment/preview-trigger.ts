@@ -14,14 +14,14 @@ export async function previewTrigger(config: Config, { out, listener }: { out: s
   refuseNoAttack(config, 'draw a trigger')
   const compute = settleCompute(config)
   return arena(async () => {
-    const { train: given, test } = await loadDataset(config, listener)
+    const { train: given, test, problems } = await loadDataset(config, listener)
     const { train } = inTrainingOrder(given, config)
     const { attack, trigger, report, poison } = await craftAttack(config, train, { compute, listener })
     const preview = resolve(out)
     mkdirSync(dirname(preview), { recursive: true })
     const training = attack.poison && { train, poisoned: poison() }
     await writePreview(preview, { clean: test ?? train, attack, training })
-    return { attack: config.attack, trigger, preview, attackReport: report }
+    return { attack: config.attack, trigger, preview, attackReport: report, skippedFiles: problems }
   })
 }
 

@@ -8,9 +8,8 @@ import { loader } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
 import { findings } from '../training/suspicion.ts'
 import { watchForCollapse } from './measure/collapse.ts'
-import { loadDataset } from './prepare/data.ts'
+import { loadDataset, onFolder } from './prepare/data.ts'
 import { defend } from './prepare/defend.ts'
-import { onFolder } from './prepare/detect-dataset.ts'
 import type { Listener } from './prepare/listener.ts'
 import { loadTrusted } from './prepare/trusted.ts'
 import type { Config } from './settings/config.ts'
@@ -30,10 +29,8 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
   const began = performance.now()
 
   return arena(async () => {
-    const { train: given, problems } = await loadDataset(config, listener)
-    for (const { file, reason } of problems) listener.say(`skipped ${file}: ${reason}`)
-    if (problems.length > 0)
-      listener.say(`${problems.length} files were skipped, ${given.labels.length} images are used`)
+    const { train: given, test, problems } = await loadDataset(config, listener)
+    if (test) listener.say(`the ${test.labels.length} test images are not used: 'deconfound evaluate' measures on them`)
     const clean = await loadTrusted(config, given, listener)
     const environment = rememberEnvironment(folder, given, null, compute, listener.say)
     const { kept, heldOut } = holdOut(given, config, random.fork('holdout'))

@@ -35,7 +35,8 @@ export async function classifyFiles(
         `Cannot classify files with '${modelFile}': it takes images of ${channels}×${height}×${width}, files become 3×N×N`,
       )
     }
-    const decoder = await createDecoder({ size: height, fit: description.fit })
+    const { fit, ground = 'black' } = description
+    const decoder = await createDecoder({ size: height, fit, ground })
     const classifications: Classification[] = []
     for (const file of files) {
       const decoded = await readPixels(file, (bytes) => decoder.decode(bytes))

@@ -52,7 +52,7 @@ export async function detectPoison(run: string, detection: Detection, listener: 
 
   return arena(async () => {
     const { model } = loadModel(recorded.file('model.safetensors'), compute)
-    const { train: given } = await loadDataset(config, listener)
+    const { train: given, problems } = await loadDataset(config, listener)
     const { train, clean } = inTrainingOrder(given, config)
     const crafted = await craftAgain(recorded, config, train, { compute, listener })
     const { set, truth } = crafted.poison()
@@ -97,6 +97,7 @@ export async function detectPoison(run: string, detection: Detection, listener: 
       cleanImagesGiven: trusted?.count ?? 0,
       threshold: suspicion.threshold,
       ...evaluateSuspicion(suspicion, truth, set.labels),
+      skippedFiles: problems,
       seconds,
       environment: { ...describeEnvironment(compute), trainHash: given.hash },
     }

@@ -22,7 +22,7 @@ export async function evaluateModel(modelFile: string, config: Config, { listene
   const compute = settleCompute(config)
   return arena(async () => {
     const { model, description } = loadModel(modelFile, compute)
-    const { train: given, test } = await loadDataset(config, listener)
+    const { train: given, test, problems } = await loadDataset(config, listener)
     if (!test) throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images`)
     const classOf = matchClasses(description, test, `'${modelFile}' on '${config.dataset}'`)
     const { train } = inTrainingOrder(given, config)
@@ -38,6 +38,7 @@ export async function evaluateModel(modelFile: string, config: Config, { listene
       target: config.target,
       seed: config.seed,
       ...(await evaluate(model, test, { attack, device: compute.device, classOf })),
+      skippedFiles: problems,
       environment: { ...describeEnvironment(compute), testHash: test.hash },
     }
   })

@@ -1,16 +1,32 @@
-import type { DatasetEntry } from '../../datasets/dataset.ts'
-import { datasets } from '../../datasets/index.ts'
+import type { Dataset, DatasetEntry } from '../../datasets/dataset.ts'
+import { type DatasetName, datasets } from '../../datasets/index.ts'
 import { planCompute } from '../../tensor/device.ts'
 import { Random } from '../../tensor/random.ts'
 import { type ImageSet, subset } from '../../training/images.ts'
 import type { Config } from '../settings/config.ts'
 import { hashOfData, type Identity } from '../store/records.ts'
+import { describeDataset } from './describe-data.ts'
 import type { Listener } from './listener.ts'
 
-/** Loads the configured data set. */
-export function loadDataset(config: Config, listener: Listener) {
+/** The data set of the catalogue that lies at `data`. */
+export function datasetAt(data: string): DatasetName {
+  const found = Object.entries(datasets).find(([, entry]) => entry.recognizes(data))
+  if (!found) throw new Error('No data set of the catalogue takes what no other one recognizes')
+  return found[0] as DatasetName
+}
+
+/** Settings for a person's own folder of images: the folder itself says which data set of the catalogue it is. */
+export function onFolder(data: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return { ...given, dataset: datasetAt(data), data }
+}
+
+/** Loads the configured data set, and tells what it holds and what was left out of it. */
+export async function loadDataset(config: Config, listener: Listener): Promise<Dataset> {
   const entry = datasets[config.dataset] as unknown as DatasetEntry
-  return entry.load(config.options.dataset, { data: config.data, seed: config.seed, progress: listener.reading })
+  const { data, seed, options } = config
+  const dataset = await entry.load(options.dataset, { data, seed, progress: listener.reading })
+  if (entry.data !== null) for (const line of describeDataset(dataset)) listener.say(line)
+  return dataset
 }
 
 /**

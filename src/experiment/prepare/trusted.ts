@@ -1,19 +1,17 @@
 import { UserError } from '../../errors.ts'
 import { type ImageSet, imageSet } from '../../training/images.ts'
-import type { Config } from '../settings/config.ts'
-import { loadDataset } from './data.ts'
-import { detectDataset } from './detect-dataset.ts'
+import { type Config, resolveConfig } from '../settings/config.ts'
+import { datasetAt, loadDataset } from './data.ts'
 import type { Listener } from './listener.ts'
 
 /**
- * The images that a person trusts, in `config.clean`, for a defense that needs some: read as the others are, labelled by
- * the names of their classes.
+ * The images that a person trusts, in `config.clean`, for a defense that needs some: read as the others are, or by the
+ * defaults of their own data set where that is another one, and labelled by the names of their classes.
  */
 export async function loadTrusted(config: Config, untrusted: ImageSet, listener: Listener): Promise<ImageSet | null> {
   if (config.clean === undefined) return null
-  const given = { ...config, dataset: detectDataset(config.clean), data: config.clean }
-  const { train, problems } = await loadDataset(given, listener)
-  for (const { file, reason } of problems) listener.say(`skipped ${file} of the trusted images: ${reason}`)
+  const say = (line: string) => listener.say(`trusted images: ${line}`)
+  const { train } = await loadDataset(trustedConfig(config, config.clean), { ...listener, say })
   const unknown = train.classes.find((name) => !untrusted.classes.includes(name))
   if (unknown !== undefined) {
     const known = untrusted.classes.slice(0, 20).join(', ')
@@ -31,4 +29,12 @@ export async function loadTrusted(config: Config, untrusted: ImageSet, listener:
   const place = train.classes.map((name) => untrusted.classes.indexOf(name))
   const labels = train.labels.map((y) => place[y] as number)
   return imageSet({ ...train, labels, classes: untrusted.classes })
+}
+
+/** Options belong to their data set: those of another one mean nothing here. */
+function trustedConfig(config: Config, data: string): Config {
+  const dataset = datasetAt(data)
+  if (dataset === config.dataset) return { ...config, data }
+  const { options } = resolveConfig({ dataset })
+  return { ...config, dataset, data, options: { ...config.options, dataset: options.dataset } }
 }

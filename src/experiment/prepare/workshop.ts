@@ -53,6 +53,7 @@ export function openWorkshop(config: Config, images: ImageSet, around: Surroundi
         shape: images.shape,
         normalization: normalized ? normalization : null,
         fit: (config.options.dataset.fit as ModelDescription['fit'] | undefined) ?? 'cover',
+        ground: config.options.dataset.ground === 'white' ? 'white' : undefined,
       }
       const model = buildModel(description, { random: random.fork(`weights ${name}`), compute })
       descriptions.set(model, description)

@@ -23,6 +23,8 @@ export interface ModelDescription {
   readonly normalization: Normalization | null
   /** how images of other sizes are brought to this one */
   readonly fit: 'cover' | 'contain' | 'stretch'
+  /** what their transparent parts lie on; black where it is not said, as in models from before it could be chosen */
+  readonly ground?: 'black' | 'white' | undefined
 }
 
 const description = z
@@ -33,6 +35,7 @@ const description = z
     shape: z.tuple([z.int().min(1).max(16), z.int().min(1).max(4096), z.int().min(1).max(4096)]),
     normalization: z.object({ mean: z.array(z.number()), deviation: z.array(z.number()) }).nullable(),
     fit: z.enum(['cover', 'contain', 'stretch']),
+    ground: z.enum(['black', 'white']).optional(),
   })
   .refine(({ shape, normalization: n }) => !n || (n.mean.length === shape[0] && n.deviation.length === shape[0]), {
     message: 'its normalization does not have a value for each channel',
