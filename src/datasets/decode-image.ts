@@ -1,4 +1,5 @@
 import { UserError } from '../errors.ts'
+import { mendScans } from './jpeg-scans.ts'
 import { mostPixels, type Picture, readPpm } from './ppm.ts'
 
 /** How an image becomes a square of `size` pixels. */
@@ -11,7 +12,7 @@ export interface DecodeOptions {
 }
 
 /** Raised whenever the same file may give other pixels than before, so that no kept decoded image outlives its rule. */
-export const decodeRules = 1
+export const decodeRules = 2
 
 /** what an image may take in memory while it is decoded */
 const mostMemory = 350_000_000
@@ -50,11 +51,13 @@ export async function createDecoder({ size, fit, ground }: DecodeOptions): Promi
     }
     const image = pipeline(bytes, mostPixels)
     const found = await image.metadata()
-    if (found.format !== format) throw new Error(`its content is ${found.format}`)
+    if (found.format !== format && !(found.format === 'heif' && format === 'avif'))
+      throw new UserError('data', `its content is ${found.format}`)
     const sampleBytes = found.depth === 'uchar' ? 1 : 2
     // a progressive or interlaced image is held whole, a JPEG as coefficients of two bytes
     const memory = found.width * found.height * found.channels * sampleBytes * (found.isProgressive ? 2 : 1)
-    if (memory > mostMemory) throw new Error(`decoding it takes ${Math.round(memory / 1e6)} MB, more than 350`)
+    if (memory > mostMemory)
+      throw new UserError('data', `decoding it takes ${Math.round(memory / 1e6)} MB, more than 350`)
     const turn = bigOnes.then(() => image.toBuffer())
     bigOnes = turn.catch(() => undefined)
     return planes(await turn, size)
@@ -72,10 +75,10 @@ export async function createDecoder({ size, fit, ground }: DecodeOptions): Promi
       if (bytes.length === 0) throw new UserError('data', 'it is empty')
       const format = formatOf(bytes)
       if (format === 'ppm') return decodePpm(readPpm(bytes))
-      // what libvips might make of other content is never found out: it would run its readers of SVG, PDF and TIFF
-      if (format !== 'jpeg' && format !== 'png' && format !== 'webp') throw new UserError('data', refusal(format))
+      // what libvips might make of other content is never found out: it would run its readers of SVG and PDF
+      if (!read.includes(format ?? '')) throw new UserError('data', refusal(format))
       try {
-        return await decodeSharp(bytes, format)
+        return await decodeSharp(format === 'jpeg' ? mendScans(bytes) : bytes, format as string)
       } catch (error) {
         throw new UserError('data', `not a usable ${format}: ${reasonOf(error as Error)}`)
       }
@@ -96,6 +99,9 @@ function planes(pixels: Uint8Array, size: number): Uint8Array {
   return result
 }
 
+/** Formats that are read by sharp; of several frames or pages the first. */
+const read: readonly string[] = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif']
+
 /** What files of other formats begin with, to say what they are. */
 const beginnings: readonly (readonly [start: string, format: string])[] = [
   ['\xff\xd8\xff', 'jpeg'],
@@ -113,7 +119,8 @@ const beginnings: readonly (readonly [start: string, format: string])[] = [
 function formatOf(bytes: Uint8Array): string | null {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 400)).toString('latin1')
   if (head.startsWith('RIFF') && head.startsWith('WEBPVP8', 8)) return 'webp'
-  if (head.startsWith('ftypavif', 4) || head.startsWith('ftyphei', 4)) return 'heif'
+  if (head.startsWith('ftypavi', 4)) return 'avif'
+  if (head.startsWith('ftyp', 4)) return 'heif'
   const begun = beginnings.find(([start]) => head.startsWith(start))
   // last, since pixels may spell anything
   return begun?.[1] ?? (/<svg|<\?xml/i.test(head) ? 'svg' : null)
@@ -121,16 +128,18 @@ function formatOf(bytes: Uint8Array): string | null {
 
 function refusal(format: string | null): string {
   const facts = format === null ? 'its content is no image that is known here' : `its content is ${format}`
-  return `${facts}; jpeg, png, webp and ppm are read`
+  return `${facts}; ${read.join(', ')} and ppm are read`
 }
 
 function isTooLarge({ message }: Error): boolean {
   return message.includes('pixel limit')
 }
 
-/** The first line of libvips' message, which may repeat itself on several. */
+/**
+ * Why an image did not decode. What libvips says is not told: its messages are kept in one place for all images that
+ * are decoded at a time, so that they may be another's.
+ */
 function reasonOf(error: Error): string {
-  return isTooLarge(error)
-    ? 'it has more than 100 megapixels'
-    : (error.message.split('\n', 1)[0] as string).slice(0, 200)
+  if (error instanceof UserError) return error.message
+  return isTooLarge(error) ? 'it has more than 100 megapixels' : 'it is damaged or cut short'
 }

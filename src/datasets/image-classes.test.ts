@@ -154,6 +154,7 @@ describe('a level too high', () => {
       [...of('pets'), ...of('cars', ['bmw', 'vw']), ...of('flags', ['cu', 'fr'])],
       'hold nothing but folders',
     ],
+    ['a data set of data sets', [...of('all/pets'), ...of('all/cars'), 'photos/1.png'], 'holds nothing but folders'],
     ['a data set of splits', [...of('pets/train'), ...of('pets/test'), 'photos/1.png'], 'holds nothing but folders'],
   ])('is refused: %s', async (_, paths, facts) => {
     write(...paths)

@@ -114,9 +114,12 @@ describe('imageFolder', () => {
     await put('a/5.ppm', Buffer.concat([Buffer.from('P6 16 9 255\n'), await plain(red, 16, 9).raw().toBuffer()]))
     await put('a/6.png', await plain(red).png({ palette: true }).toBuffer())
     await put('a/7.jpg', await plain(red).jpeg({ quality: 100 }).withIccProfile('p3').toBuffer())
+    await put('a/8.gif', await plain(red).gif().toBuffer())
+    await put('a/9.png', await plain(red).tiff().toBuffer())
+    await put('a/10.avif', await plain(red).avif({ quality: 100 }).toBuffer())
     const { train, problems } = await load()
     expect(problems).toEqual([])
-    expect(train.labels.length).toBe(9)
+    expect(train.labels.length).toBe(12)
     for (const name of train.names) expect(at(train, name)).toEqual(near([200, 30, 40]))
   })
 
@@ -212,8 +215,11 @@ describe('imageFolder', () => {
         '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>',
         /svg/,
       ],
-      ['moving.gif', await rich.clone().gif().toBuffer(), /its content is gif/],
-      ['lossless.tif', await rich.clone().tiff().toBuffer(), /its content is tiff/],
+      ['short.gif', (await rich.clone().gif().toBuffer()).subarray(0, -200), /not a usable gif/],
+      ['short.tif', (await rich.clone().tiff().toBuffer()).subarray(0, -400), /not a usable tiff/],
+      ['short.avif', (await rich.clone().avif().toBuffer()).subarray(0, -100), /not a usable avif/],
+      ['noend.jpg', jpeg.subarray(0, -2), /it is damaged or cut short/],
+      ['bitmap.bmp', 'BM0000', /its content is bmp; jpeg, .* and ppm are read/],
       ['short.ppm', 'P6 9 9 255\n123', /3 of 243 bytes/],
       ['notes.txt', 'hello', /not an image file by its name/],
     ]
@@ -222,8 +228,51 @@ describe('imageFolder', () => {
     expect(train.names).toEqual(['a/good.png', 'b/good.png'])
     expect(problems).toHaveLength(broken.length)
     for (const [name, , expected] of broken) {
-      expect(problems.find(({ file }) => file === `a/${name}`)?.reason).toMatch(expected)
+      const found = problems.find(({ file }) => file === `a/${name}`)?.reason
+      expect(found).toMatch(expected)
+      expect(found).not.toMatch(/failOn|vips/)
     }
+  })
+
+  it.each([
+    ['Ss is 1', [1, 63, 0]],
+    ['Se is 0', [0, 0, 0]],
+    ['the bits are cut', [0, 63, 0x11]],
+  ])(
+    'reads a baseline JPEG whose scan header is wrong as if it were right, where it is whole: %s',
+    async (_, bounds) => {
+      const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 31) % 256))
+      const good = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+        .jpeg()
+        .toBuffer()
+      const odd = Buffer.from(good)
+      const scan = good.indexOf(Buffer.from([0xff, 0xda]))
+      odd.set(bounds, scan + 2 + good.readUInt16BE(scan + 2) - 3)
+      await put('a/good.jpg', good)
+      await put('a/odd.jpg', odd)
+      await put('a/cut.jpg', odd.subarray(0, odd.length - 200))
+      const { train, problems } = await load()
+      const size = 3 * 8 * 8
+      const of = (name: string) => train.pixels.subarray(train.names.indexOf(name) * size).subarray(0, size)
+      expect(of('a/odd.jpg')).toEqual(of('a/good.jpg'))
+      expect(problems).toEqual([{ file: 'a/cut.jpg', reason: 'not a usable jpeg: it is damaged or cut short' }])
+    },
+  )
+
+  it('lays transparent parts on the ground that is asked for, and warns of images that show nothing', async () => {
+    const ink = await sharp({ create: { width: 8, height: 8, channels: 4, background: '#00000000' } })
+      .composite([{ input: await plain('#000000', 4, 8).png().toBuffer(), left: 0, top: 0 }])
+      .png()
+      .toBuffer()
+    for (const name of ['a/good.png', 'b/good.png']) await put(name, ink)
+    const black = await load()
+    expect(black.notes).toEqual([expect.stringMatching(/^warning: 2 of 2 .* flat color .*--dataset.ground white$/)])
+    const white = await load({ ground: 'white' })
+    expect(white.notes).toEqual([])
+    expect([at(white.train, 'a/good.png', [1, 1]), at(white.train, 'a/good.png', [6, 1])]).toEqual([
+      [0, 0, 0],
+      [255, 255, 255],
+    ])
   })
 
   it('takes pixels that spell something for pixels', async () => {

@@ -1,10 +1,12 @@
 // Folders of images, one for each class. The rules by which a file becomes an image, or does not:
 //
-// - The content decides what a file is, not its name: JPEG, PNG, WebP and PPM are read, anything else is refused, an SVG
-//   named .jpg too. A file whose name does not end as an image's is passed over.
+// - The content decides what a file is, not its name: JPEG, PNG, WebP, GIF, TIFF, AVIF and PPM are read, anything else is
+//   refused, an SVG named .jpg too. A file whose name does not end as an image's is passed over.
 // - EXIF orientation is applied. Gray becomes RGB, 16 bits become 8, CMYK and embedded color profiles become sRGB. What
-//   is transparent lies on black, and so does an image that does not fill its square (fit: contain). Of an animation the
-//   first frame counts.
+//   is transparent lies on the ground (black, or white), and so does an image that does not fill its square (fit:
+//   contain). Of several frames or pages the first counts.
+// - Images are made smaller by Lanczos' filter with three lobes, and larger by bicubic interpolation.
+// - Which folders are classes, and which are splits, is told in image-classes.ts.
 // - Refused: truncated or damaged images, those of more than 100 megapixels or 350 MB decoded, files above 128 MiB, empty
 //   ones, links out of the folder, links to folders, pipes and devices. Hidden files and folders (.name) are nobody's.
 // - Whatever is left out is listed with its reason, and the rest is loaded. Folders inside a class folder belong to it.

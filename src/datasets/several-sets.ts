@@ -11,9 +11,8 @@ const fewImages = 0.05
 
 /** Refuses class folders that hold nothing but folders: each may be a data set, or a split, of its own. */
 export function refuseSeveral(classes: readonly TreeFolder[], refuse: Refuse): void {
-  const nested = classes.filter(({ files, folders }) => folders.length > 1 && !files.some(isImage))
-  const split = nested.filter(({ folders }) => splitsOf(folders.map(({ name }) => name)).includes('train'))
-  const found = nested.length > 1 ? nested : split
+  const nested = classes.filter(isNested)
+  const found = nested.length > 1 ? nested : nested.filter(({ folders }) => isSplit(folders) || folders.some(isNested))
   const [first, ...others] = found.map(({ folders }) => folders.map(className))
   if (first === undefined) return
   const shared = first.filter((name) => others.every((names) => names.includes(name)))
@@ -25,6 +24,9 @@ export function refuseSeveral(classes: readonly TreeFolder[], refuse: Refuse): v
     `Give --data one of them, or --dataset.nested true where they are the classes`,
   )
 }
+
+const isNested = ({ files, folders }: TreeFolder) => folders.length > 1 && !files.some(isImage)
+const isSplit = (folders: readonly TreeFolder[]) => splitsOf(folders.map(({ name }) => name)).includes('train')
 
 /** Hears the names in each folder, and refuses what nobody would call a folder of images, in seconds and not in hours. */
 export function refuseTooHigh(data: string, root: Buffer): (names: readonly string[]) => void {
