@@ -20,9 +20,12 @@ import { type DefenderView, defineDefense } from './defense.ts'
  *
  * | paper | here |
  * |---|---|
- * | L_LGA with γ | isolation 'ascent', level |
- * | flooding with b | isolation 'flooding', level |
+ * | L_LGA with γ, of each image | isolation 'ascent', level |
+ * | flooding with b, of a batch | isolation 'flooding', level |
  * | p | isolated |
+ *
+ * The authors' released code takes the ascent of a batch's mean as well, whose gradient is that of flooding. Here it is the
+ * paper's, E[sign(ℓ − γ)·ℓ].
  */
 export const abl = defineDefense({
   title: 'Anti-backdoor learning',
@@ -33,7 +36,9 @@ export const abl = defineDefense({
     isolation: z
       .enum(['ascent', 'flooding'])
       .default('ascent')
-      .describe('how the loss is kept up: local gradient ascent, sign(CE − γ)·CE, or flooding, |CE − b| + b'),
+      .describe(
+        'how the loss is kept up: local gradient ascent of each image, sign(CE − γ)·CE, or flooding of each batch, |CE − b| + b',
+      ),
     level: z.number().min(0).default(0.5).describe('the loss it is kept at: γ or b'),
     isolated: z.number().positive().max(0.5).default(0.01).describe('share of the images that is isolated: p'),
     epochs: z.int().min(0).default(60).describe('of training on the others'),
@@ -60,9 +65,9 @@ export const abl = defineDefense({
     for await (const { images, labels, report } of view.stage('isolation', { ...first, state: isolationState })) {
       scope(() => {
         const { logits } = model.forward(images, 'train')
-        const loss = crossEntropy(logits, labels)
-        isolating.step(keptUp(loss, options), recipe.rate)
-        report({ loss, accuracy: accuracy(logits, labels) })
+        const losses = crossEntropyEach(logits, labels)
+        isolating.step(keptUp(losses, options), recipe.rate)
+        report({ loss: losses.mean(), accuracy: accuracy(logits, labels) })
       })
     }
     const score = await scoreEach(model, view.images, ({ logits }, labels) => crossEntropyEach(logits, labels).neg())
@@ -83,12 +88,12 @@ export const abl = defineDefense({
   },
 })
 
-/** Local gradient ascent, sign(CE − γ)·CE, or flooding, |CE − b| + b, of a batch's mean cross entropy. */
+/** Local gradient ascent, E[sign(ℓ − γ)·ℓ], or flooding, |E[ℓ] − b| + b, of the cross entropies ℓ of a batch, [batch]. */
 export function keptUp(
-  loss: Tensor,
+  losses: Tensor,
   { isolation, level }: { isolation: 'ascent' | 'flooding'; level: number },
 ): Tensor {
-  return isolation === 'ascent' ? heldUp(loss, level) : loss.sub(level).abs().add(level)
+  return isolation === 'ascent' ? heldUp(losses, level).mean() : losses.mean().sub(level).abs().add(level)
 }
 
 interface Unlearning {

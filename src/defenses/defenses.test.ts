@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { device } from '../../test/device.ts'
 import { datasets } from '../datasets/index.ts'
-import { UserError } from '../errors.ts'
+import { exitCode, UserError } from '../errors.ts'
 import { craftAttack } from '../experiment/prepare/craft.ts'
 import { defend } from '../experiment/prepare/defend.ts'
 import { silent } from '../experiment/prepare/listener.ts'
@@ -13,10 +13,11 @@ import type { Truth } from '../experiment/prepare/poison.ts'
 import { resolveConfig } from '../experiment/settings/config.ts'
 import type { Classifier } from '../nn/classifier.ts'
 import { stateOf } from '../nn/module.ts'
+import { native } from '../tensor/native.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { liveTensors } from '../tensor/tensor.ts'
-import { checkpointFolder, noCheckpoints } from '../training/checkpoint.ts'
+import { type Checkpoints, checkpointFolder, noCheckpoints } from '../training/checkpoint.ts'
 import { type ImageSet, imageSet, subset } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { scoreEach } from '../training/predict.ts'
@@ -72,6 +73,9 @@ const allowedRecipe: Record<keyof Recipe, true> = {
 }
 
 type Surroundings = Parameters<typeof defend>[2]
+
+/** Fills a tensor behind the back of its owner. */
+const fill = (tensor: number, value: number) => native().call(native().find('fill_.Scalar')[0], tensor, value)
 
 liveTensors() // loads the addon from the real cache, before what is learned goes to one of its own
 const folders: string[] = []
@@ -301,6 +305,33 @@ describe.each(cases)('defense $name, preset $preset', ({ name, preset }) => {
       expect(together.every((p) => p >= 0 && p <= 1)).toBe(true)
       for (const batch of [1, 7, 1000]) {
         for (const [i, score] of (await scores(batch)).entries()) expect(score).toBeCloseTo(together[i] as number, 4)
+      }
+    }))
+
+  it('saves nothing of a gradient that is not finite, and says that training has diverged', () =>
+    arena(async () => {
+      const { set } = await signs()
+      for (const at of [1, 3]) {
+        const gradientsOf = native().gradientsOf
+        let steps = 0
+        const spoiled = vi.spyOn(native(), 'gradientsOf').mockImplementation((leaves) => {
+          const found = gradientsOf(leaves)
+          if (++steps === at) fill(found[0] as number, Number.NaN)
+          return found
+        })
+        let saved = 0
+        const checkpoints: Checkpoints = {
+          ...noCheckpoints,
+          save(_, state) {
+            saved++
+            for (const { tensors } of Object.values(state))
+              for (const each of Object.values(tensors)) expect(each.numbers().every(Number.isFinite)).toBe(true)
+          },
+        }
+        const now = vi.spyOn(performance, 'now').mockImplementation(() => 1e6 * steps) // a checkpoint is due after every step
+        await expect(run(set, { checkpoints })).rejects.toMatchObject({ code: exitCode.diverged })
+        expect(saved).toBeLessThan(at)
+        for (const spy of [spoiled, now]) spy.mockRestore()
       }
     }))
 

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
 import { accuracy, crossEntropy } from '../nn/losses.ts'
-import { copyWeights, type NamedTensors, stateOf } from '../nn/module.ts'
+import { copyWeights, type NamedTensors, type Stateful, stateOf } from '../nn/module.ts'
+import { type Optimizer, optimizer } from '../nn/optimizer.ts'
 import type { Schedule } from '../nn/schedule.ts'
 import { sgd } from '../nn/sgd.ts'
 import { keep, scope } from '../tensor/scope.ts'
-import { clearGradients, gradientsOf, noGrad, type Tensor } from '../tensor/tensor.ts'
+import { noGrad, type Tensor } from '../tensor/tensor.ts'
 import { drawAugmentation } from '../training/augment.ts'
 import { inOrder } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
@@ -72,8 +73,8 @@ export const mcr = defineDefense({
       }
     }
 
-    const optimizer = sgd(middle, { momentum: 0.9, weightDecay: 0 }) // the decay is that of φ(t), below
-    const state = { model: stateOf(model), middle: { tensors: middle }, optimizer }
+    const curve = curveOptimizer(model, middle)
+    const state = { model: stateOf(model), middle: { tensors: middle }, optimizer: curve }
     const schedule = falling(rate)
     const learning = { ...view.recipe, epochs, batch, state }
     for await (const { images, labels, step, steps, report } of clean.stage('model', learning)) {
@@ -81,17 +82,7 @@ export const mcr = defineDefense({
       moveTo(t)
       scope(() => {
         const { logits } = model.forward(images, 'train')
-        const loss = crossEntropy(logits, labels)
-        const parameters = Object.values(model.parameters)
-        clearGradients(parameters)
-        loss.backward()
-        const gradients = noGrad(() =>
-          gradientsOf(parameters).map((gradient, i) =>
-            curveGradient(gradient as Tensor, parameters[i] as Tensor, { t, decay }),
-          ),
-        )
-        noGrad(() => optimizer.update(gradients, schedule(step, steps)))
-        clearGradients(parameters)
+        const loss = curve.at(t).step(crossEntropy(logits, labels), schedule(step, steps))
         report({ loss, accuracy: accuracy(logits, labels) })
       })
     }
@@ -114,6 +105,23 @@ export function bezier(w1: Tensor, theta: Tensor, w2: Tensor, t: number): Tensor
 }
 
 const decay = 1e-4
+
+/** Moves the middle of the curve by gradients of the model, which lies on the curve at t. */
+function curveOptimizer(model: Classifier, middle: NamedTensors): Stateful & { at(t: number): Optimizer } {
+  const phi = Object.values(model.parameters)
+  const sgdOfMiddle = sgd(middle, { momentum: 0.9, weightDecay: 0 }) // the decay is that of φ(t)
+  const { tensors } = sgdOfMiddle
+  return {
+    tensors,
+    at: (t) =>
+      optimizer(phi, { tensors }, (gradients, rate) =>
+        sgdOfMiddle.update(
+          gradients.map((gradient, i) => curveGradient(gradient, phi[i] as Tensor, { t, decay })),
+          rate,
+        ),
+      ),
+  }
+}
 
 /** ∂L/∂θ = 2t(1 − t)·∂L/∂φ for L = CE + ½·wd·‖φ‖². */
 export function curveGradient(gradient: Tensor, phi: Tensor, { t, decay }: { t: number; decay: number }): Tensor {

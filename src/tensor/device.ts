@@ -3,6 +3,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { UserError } from '../errors.ts'
 import { engineVersion } from './engine.ts'
 import { native } from './native.ts'
+import { type Settled, settled } from './scope.ts'
 
 export type Precision = 'fp32' | 'bf16'
 
@@ -45,10 +46,13 @@ export function useThreads(count: number): void {
 }
 
 /** Runs `forward` with convolutions and products in the given precision, weights staying fp32. */
-export function autocast<T>({ device, precision }: Pick<Compute, 'device' | 'precision'>, forward: () => T): T {
+export function autocast<T>(
+  { device, precision }: Pick<Compute, 'device' | 'precision'>,
+  forward: () => Settled<T>,
+): T {
   const before = native().setAutocast(device, precision === 'bf16')
   try {
-    return forward()
+    return settled(forward(), 'autocast')
   } finally {
     native().setAutocast(device, before)
   }

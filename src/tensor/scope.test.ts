@@ -2,8 +2,9 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
+import { autocast } from './device.ts'
 import { arena, keep, scope } from './scope.ts'
-import { liveTensors, type Tensor, zeros } from './tensor.ts'
+import { full, liveTensors, noGrad, operator, parameter, type Tensor, zeros } from './tensor.ts'
 
 const isAlive = (each: Tensor) => {
   try {
@@ -92,6 +93,26 @@ describe('scope', () => {
       expect(() => scope(waits)).toThrow('A scope cannot wait: its body returned a promise')
     })
     expect(left).toBe(0)
+  })
+
+  it('is told from noGrad and autocast, which refuse a promise in the same way and leave no mode behind', () => {
+    const waits = async () => zeros([1]).free()
+    const fails = async () => {
+      throw new Error('on purpose')
+    }
+    const mode = { device: 'cpu', precision: 'bf16' } as const
+    for (const body of [waits, fails]) {
+      // @ts-expect-error gradients would be off no more when the body goes on
+      expect(() => noGrad(body)).toThrow('noGrad cannot wait: its body returned a promise')
+      // @ts-expect-error nor would the precision be the one that was asked for
+      expect(() => autocast(mode, body)).toThrow('autocast cannot wait: its body returned a promise')
+    }
+    scope(() => {
+      const weight = parameter(full([2, 2], 1))
+      const product = operator('mm')(weight, weight)
+      expect([product.requiresGrad, product.dtype]).toEqual([true, 'float32'])
+      weight.free()
+    })
   })
 
   it('does not free what is kept', () => {

@@ -12,6 +12,13 @@ export interface Scoped {
 /** A type that is not a promise: tensors would be freed before it settles. */
 export type Settled<T> = T extends PromiseLike<unknown> ? never : T
 
+/** What a body returned; a promise is a bug, for what `around` sets up ends before the promise settles. */
+export function settled<T>(result: T, around: string): T {
+  if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function') return result
+  Promise.resolve(result).catch(() => {}) // the error below is the one to tell
+  throw new Error(`${around} cannot wait: its body returned a promise`)
+}
+
 const open: Scoped[][] = []
 const arenas = new AsyncLocalStorage<Set<Scoped>>()
 
@@ -60,14 +67,10 @@ export function scope<T>(body: () => Settled<T>): T {
   open.push(mine)
   let result: T
   try {
-    result = body()
+    result = settled(body(), 'A scope')
   } catch (error) {
     close(mine)
     throw error
-  }
-  if (result instanceof Promise) {
-    close(mine)
-    throw new Error('A scope cannot wait: its body returned a promise')
   }
   if (result !== undefined) visit(result, (value) => hand(value, mine))
   close(mine)

@@ -1,5 +1,5 @@
 import { type Handle, type NativeArgument, type NativeResult, native } from './native.ts'
-import { enter, keep, type Scoped } from './scope.ts'
+import { enter, keep, type Scoped, type Settled, settled } from './scope.ts'
 
 // This file is longer than most: it is the list of operators the project uses, a line or two each.
 
@@ -562,10 +562,10 @@ export function clearGradients(leaves: readonly Tensor[]): void {
 }
 
 /** Runs `body` without recording anything for gradients. */
-export function noGrad<T>(body: () => T): T {
+export function noGrad<T>(body: () => Settled<T>): T {
   const before = native().setGradMode(false)
   try {
-    return body()
+    return settled(body(), 'noGrad')
   } finally {
     native().setGradMode(before)
   }

@@ -4,8 +4,8 @@ import { Random } from '../tensor/random.ts'
 import { scope } from '../tensor/scope.ts'
 import { liveTensors } from '../tensor/tensor.ts'
 import { type Augmentation, drawAugmentation } from './augment.ts'
-import { type ImageSet, type ImageShape, imageBytes, imageSet } from './images.ts'
-import { inOrder, loader } from './loader.ts'
+import { type ImageSet, type ImageShape, imageBytes, imageSet, subset } from './images.ts'
+import { inOrder, loader, part } from './loader.ts'
 
 const shape: ImageShape = [3, 9, 7]
 const [channels, height, width] = shape
@@ -172,6 +172,22 @@ describe('an augmented batch', () => {
       expect(areas.filter(({ rows, columns }) => rows === cutout && columns === cutout).length).toBeGreaterThan(50)
     },
   )
+
+  it('is the same for some of the images as for a set of these alone', () => {
+    const set = images(9)
+    const chosen = Int32Array.of(7, 0, 3, 4)
+    const draws = drawAugmentation(new Random(5), full as Augmentation, chosen.length, [height, width])
+    const [whole, alone] = [loader(set, device), loader(subset(set, chosen), device)]
+    const some = part(whole, chosen)
+    scope(() => {
+      for (const indices of [Int32Array.of(0, 1, 2, 3), Int32Array.of(3, 1)]) {
+        for (const given of [undefined, draws])
+          expect(some.images(indices, given).numbers()).toEqual(alone.images(indices, given).numbers())
+        expect(some.labelsOf(indices).numbers()).toEqual(alone.labelsOf(indices).numbers())
+      }
+    })
+    for (const each of [whole, alone]) each.free()
+  })
 
   it('is channels last, float32, and leaves no tensor behind', () => {
     const before = liveTensors()

@@ -44,6 +44,15 @@ export function drawAugmentation(
   return { augmentation, table }
 }
 
+/** The draws of some samples, in the places that `places` gives them among `count`. */
+export function placeDraws({ augmentation, table }: Draws, places: Int32Array, count: number): Draws {
+  const placed = new Int16Array(count * drawsPerSample)
+  places.forEach((place, i) => {
+    placed.set(table.subarray(i * drawsPerSample, (i + 1) * drawsPerSample), place * drawsPerSample)
+  })
+  return { augmentation, table: placed }
+}
+
 /**
  * Where each output row or column of a batch comes from, [batch, length], with 1 where it lies inside the image, and 1
  * where it lies inside the cutout.

@@ -155,6 +155,34 @@ describe('a checkpoint', () => {
   })
 })
 
+describe('a checkpoint that does not fit', () => {
+  it.each(['a/first', 'b/second', 'c/third'])('is not restored by half: %s has another shape', (odd) => {
+    const made = (value: number, other = '') =>
+      Object.fromEntries(
+        ['a/first', 'b/second', 'c/third'].map((name) => {
+          const [part = '', key = ''] = name.split('/')
+          return [part, { tensors: { [key]: keep(full([name === other ? 3 : 2], value)) } }]
+        }),
+      )
+    const warnings: string[] = []
+    const folder = join(root, String(count++))
+    const checkpoints = checkpointFolder(folder, (message) => warnings.push(message))
+    const numbers = (state: Record<string, Stateful>) =>
+      Object.values(state).flatMap(({ tensors }) => Object.values(tensors).flatMap((each) => each.numbers()))
+    const fits = made(1)
+    checkpoints.save('first', fits, position(1)) // the one before, which fits
+    checkpoints.save('first', made(2, odd), position(2))
+    const state = made(7)
+    expect(checkpoints.restore('first', state)).toEqual(position(1))
+    expect(numbers(state)).toEqual(numbers(fits))
+    expect(warnings[0]).toContain(`'${odd}' is [3], [2] is needed`)
+    checkpoints.save('second', made(2, odd), position(2)) // no other to fall back on
+    const untouched = made(7)
+    expect(checkpoints.restore('second', untouched)).toBeUndefined()
+    expect(new Set(numbers(untouched))).toEqual(new Set([7]))
+  })
+})
+
 describe('pack', () => {
   it('makes the same bytes of the same tensors, and unpack gives them back', () => {
     scope(() => {

@@ -46,10 +46,11 @@ export function checkpointFolder(folder: string, warn: (message: string) => void
         if (!existsSync(file)) continue
         try {
           const { tensors, metadata } = unpack(readFileSync(file), file)
-          restoreTensors(flatten(state), tensors, file)
           const plain = JSON.parse(metadata.get('plain') ?? '{}')
+          const position = JSON.parse(metadata.get('position') ?? '') as Position
+          restoreTensors(flatten(state), tensors, file)
           for (const [name, each] of Object.entries(state)) each.restore?.(plain[name])
-          return JSON.parse(metadata.get('position') ?? '') as Position
+          return position
         } catch (error) {
           if (!(error instanceof UserError)) throw error
           warn(`${error.message}; falling back on what was saved before`)
@@ -101,8 +102,17 @@ function digest(tensors: readonly [string, StoredTensor][], metadata: Readonly<R
   return hash.digest('hex')
 }
 
-/** Copies stored tensors into live ones of the same names and shapes. */
+/** Copies stored tensors into live ones of the same names and shapes: all of them, or none where one does not fit. */
 export function restoreTensors(into: NamedTensors, stored: ReadonlyMap<string, StoredTensor>, source: string): void {
+  requireFit(into, stored, source)
+  for (const [name, target] of Object.entries(into)) {
+    const { dtype, shape, bytes } = stored.get(name) as StoredTensor
+    scope(() => noGrad(() => void target.copy_(tensorFromBytes(bytes, shape, dtype))))
+  }
+}
+
+/** Tensors of other names or shapes than those needed are a UserError. */
+export function requireFit(into: NamedTensors, stored: ReadonlyMap<string, StoredTensor>, source: string): void {
   const names = Object.keys(into)
   if (names.length !== stored.size || !names.every((name) => stored.has(name))) {
     throw new UserError(
@@ -111,7 +121,7 @@ export function restoreTensors(into: NamedTensors, stored: ReadonlyMap<string, S
     )
   }
   for (const name of names) {
-    const { dtype, shape, bytes } = stored.get(name) as StoredTensor
+    const { shape } = stored.get(name) as StoredTensor
     const target = into[name] as Tensor
     if (target.shape.join() !== shape.join()) {
       throw new UserError(
@@ -119,6 +129,5 @@ export function restoreTensors(into: NamedTensors, stored: ReadonlyMap<string, S
         `Cannot use '${source}': '${name}' is [${shape.join(', ')}], [${target.shape.join(', ')}] is needed`,
       )
     }
-    scope(() => noGrad(() => void target.copy_(tensorFromBytes(bytes, shape, dtype))))
   }
 }

@@ -1,6 +1,6 @@
 import { keep, scope } from '../tensor/scope.ts'
 import { noGrad, operator, type Tensor, tensor } from '../tensor/tensor.ts'
-import { type Axis, axis, type Draws } from './augment.ts'
+import { type Axis, axis, type Draws, placeDraws } from './augment.ts'
 import type { ImageSet, ImageShape } from './images.ts'
 
 const gather = operator('deconfound::gather') // native/gather.cc
@@ -92,14 +92,14 @@ export function slices(order: Int32Array, batch: number): Int32Array[] {
   return Array.from({ length: Math.ceil(order.length / batch) }, (_, i) => order.subarray(i * batch, (i + 1) * batch))
 }
 
-/** Some of a loader's images, which stay where they are. */
+/** Some of a loader's images, which stay where they are; draws are those of the chosen ones, in their order. */
 export function part(images: Loader, chosen: Int32Array): Loader {
   const placed = (indices: Int32Array) => indices.map((i) => chosen[i] as number)
   return {
     count: chosen.length,
     shape: images.shape,
     labels: chosen.map((i) => images.labels[i] as number),
-    images: (indices) => images.images(placed(indices)),
+    images: (indices, draws) => images.images(placed(indices), draws && placeDraws(draws, chosen, images.count)),
     labelsOf: (indices) => images.labelsOf(placed(indices)),
     free() {},
   }

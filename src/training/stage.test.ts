@@ -231,6 +231,15 @@ describe('a stage', () => {
     }
   })
 
+  it.each([{ only: Int32Array.of(1) }, { ordered: true }])(
+    'refuses to repeat images and to choose others: %o',
+    async (more) => {
+      const repeated = { batches: 2, from: () => Int32Array.of(0) }
+      const begin = stage(context(), 'a', { ...options, repeated, ...more }).next()
+      await expect(begin).rejects.toThrow(/^Cannot begin the stage 'a': 'repeated' chooses the images itself/)
+    },
+  )
+
   it('is skipped once it is finished', async () => {
     const { checkpoints, positions } = memory()
     await steps(context({ checkpoints }))

@@ -37,7 +37,7 @@ export interface StageOptions {
   /** in the images' own order, to look at them and not to learn; a random one where absent */
   readonly ordered?: boolean
   /**
-   * Epochs of so many full batches, over and over from images that may change: asked for when an epoch begins, and again
+   * In place of `only` and `ordered`: epochs of so many full batches, over and over from images that may change: asked for when an epoch begins, and again
    * where one is resumed, so that the answer must follow from the epoch's number and from what of `state` changes at its end only.
    */
   readonly repeated?: { readonly batches: number; readonly from: (epoch: number) => Int32Array }
@@ -85,6 +85,11 @@ export interface StageContext {
  * restored; it saves when due and when the run is asked to stop.
  */
 export async function* stage(context: StageContext, name: string, options: StageOptions): AsyncGenerator<Batch> {
+  const { only, ordered, repeated } = options
+  if (repeated && (only || ordered))
+    throw new Error(
+      `Cannot begin the stage '${name}': 'repeated' chooses the images itself; leave out 'only' and 'ordered'`,
+    )
   const start = context.checkpoints.restore(name, options.state) ?? beginning(options)
   if (start.finished) return
   const sums = makeSums(name, start.sums)

@@ -37,6 +37,15 @@ describe('sums of what batches report', () => {
     sums.free()
   })
 
+  it.each(['images', 'stage', 'trace', 'epoch', 'seconds'])(
+    'take no number called %s, which is an epoch’s own',
+    (name) => {
+      const sums = makeSums('model')
+      expect(() => sums.add({ loss: 1, [name]: 2 }, 3)).toThrow(`Cannot report '${name}' of 'model'`)
+      expect(sums.read()).toEqual({})
+    },
+  )
+
   it('leave no tensors behind', () => {
     const before = liveTensors()
     const sums = makeSums('a', { loss: 3, images: 2 })

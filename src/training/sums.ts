@@ -5,6 +5,9 @@ import { noGrad, Tensor, zeros } from '../tensor/tensor.ts'
 /** Numbers of a batch: those that are tensors (one element) stay on the device, so that no step waits for them. */
 export type Reported = Readonly<Record<string, number | Tensor>>
 
+/** Names that the line of an epoch and a checkpoint's sums have for themselves. */
+const reserved = ['images', 'stage', 'trace', 'epoch', 'seconds']
+
 /** What an epoch's batches reported, summed up over images. */
 export interface Sums {
   /** Adds the numbers of a batch of so many images. */
@@ -38,6 +41,8 @@ export function makeSums(stage: string, before: Readonly<Record<string, number>>
   }
   return {
     add(values, count) {
+      const taken = reserved.find((name) => name in values)
+      if (taken) throw new Error(`Cannot report '${taken}' of '${stage}': an epoch's line has that name for itself`)
       images += count
       scope(() =>
         noGrad(() => {
