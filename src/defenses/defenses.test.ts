@@ -311,6 +311,7 @@ describe.each(cases)('defense $name, preset $preset', ({ name, preset }) => {
   it('saves nothing of a gradient that is not finite, and says that training has diverged', () =>
     arena(async () => {
       const { set } = await signs()
+      await straight() // so that the model to be repaired is in the cache
       for (const at of [1, 3]) {
         const gradientsOf = native().gradientsOf
         let steps = 0

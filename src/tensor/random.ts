@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Shape, type Tensor, tensor } from './tensor.ts'
+import { type Shape, type Tensor, tensor, zeros } from './tensor.ts'
 
 /**
  * A seeded stream of random numbers that forks by name. A fork's key is a SHA-256 of its parent's key and its name:
@@ -98,6 +98,31 @@ export class Random {
     const values = new Float32Array(shape.reduce((product, length) => product * length, 1))
     for (let i = 0; i < values.length; i++) values[i] = draw()
     return tensor(values, shape)
+  }
+}
+
+/**
+ * Draws zeros where random numbers would be overwritten at once, as by the weights of a saved model. On the device `meta`
+ * tensors have shapes and no memory.
+ */
+export class Blank extends Random {
+  readonly #device: string
+
+  constructor(device = 'cpu') {
+    super(0)
+    this.#device = device
+  }
+
+  override fork(): Random {
+    return this
+  }
+
+  override uniformTensor(shape: Shape): Tensor {
+    return zeros(shape, { device: this.#device })
+  }
+
+  override normalTensor(shape: Shape): Tensor {
+    return zeros(shape, { device: this.#device })
   }
 }
 

@@ -46,13 +46,20 @@ export interface Safetensors {
   readonly metadata: Map<string, string>
 }
 
+/** Whether bytes begin as such a file does: those of a picture, a text or an archive do not. */
+export function looksLikeSafetensors(bytes: Uint8Array): boolean {
+  return bytes.length > 8 && bytes[8] === 0x7b && headerLength(bytes) <= largestHeader
+}
+
+const headerLength = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true)
+
 /** Reads a file's bytes; `source` names it in the error. Anything but a flawless file is a UserError. */
 export function parseSafetensors(bytes: Uint8Array, source: string): Safetensors {
   const fail: Fail = (reason) => {
     throw new UserError('data', `Cannot read ${source} as safetensors: ${reason}`)
   }
   if (bytes.length < 8) return fail(`${bytes.length} bytes are too few for its header`)
-  const claimed = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true)
+  const claimed = headerLength(bytes)
   if (claimed > largestHeader) return fail(`its header of ${claimed} bytes is over the limit of ${largestHeader}`)
   const dataBegin = 8 + Number(claimed)
   if (dataBegin > bytes.length) return fail(`its header of ${claimed} bytes ends after the file, which may be cut off`)

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { gzipSync } from 'node:zlib'
+import sharp from 'sharp'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { compute, device } from '../../../test/device.ts'
 import { UserError } from '../../errors.ts'
 import type { Classifier } from '../../nn/classifier.ts'
@@ -102,6 +104,45 @@ describe('a saved model', () => {
       }
       expect(liveTensors()).toBe(before)
     }))
+
+  it.each<[string, object]>([
+    ['depth and width', { options: { depth: 100, width: 16 } }],
+    ['classes', { classes: Array.from({ length: 1_000_000 }, String) }],
+    ['all of these', { options: { depth: 100, width: 16 }, classes: Array.from({ length: 1_000_000 }, String) }],
+  ])('takes no memory for what it claims before its weights fit: %s', (_, more) =>
+    arena(async () => {
+      writeFileSync(path, Buffer.concat(described(more)))
+      const drawn = [vi.spyOn(Random.prototype, 'normal'), vi.spyOn(Random.prototype, 'uniform')]
+      const before = { tensors: liveTensors(), memory: process.memoryUsage().rss }
+      expect(() => loadModel(path, compute)).toThrow(
+        /^Cannot use '.*': it holds 1 tensors, and not the \d+ that are needed/,
+      )
+      for (const draw of drawn) expect(draw).not.toHaveBeenCalled()
+      expect(liveTensors()).toBe(before.tensors)
+      expect(process.memoryUsage().rss - before.memory).toBeLessThan(500 * 2 ** 20)
+      for (const draw of drawn) draw.mockRestore()
+    }),
+  )
+
+  it('is told by name and remedy from every file that is none', async () => {
+    const pixels = { create: { width: 40, height: 30, channels: 3, background: '#c08040' } } as const
+    const pictures = await Promise.all((['png', 'jpeg', 'webp'] as const).map((as) => sharp(pixels)[as]().toBuffer()))
+    const texts = [
+      '',
+      'a',
+      'image,label\n1.png,cat\n',
+      'image,lab{\n',
+      '{"model":"wrn"}',
+      '%PDF-1.7 {',
+      '\0'.repeat(64),
+    ]
+    const archives = [gzipSync('hello'), Buffer.from('PK\x03\x04\x14\0\0\0\b\0')]
+    for (const content of [...pictures, ...archives, ...texts.map((text) => Buffer.from(text))]) {
+      writeFileSync(path, content)
+      const message = `Cannot use '${path}' as a model: it is not a model; give the model.safetensors of a finished run, or its directory`
+      expect(() => loadModel(path, compute)).toThrow(new UserError('data', message))
+    }
+  })
 
   it.each<[string, () => Uint8Array[]]>([
     ['a text', () => [Buffer.from('hello, I am no model')]],

@@ -5,11 +5,13 @@ import { UserError } from '../../errors.ts'
 import { writeAtomically } from '../../files.ts'
 import { type ModelName, models } from '../../models/index.ts'
 import type { Classifier, Normalization } from '../../nn/classifier.ts'
-import { moveTo, stateOf } from '../../nn/module.ts'
+import { dispose, moveTo, stateOf } from '../../nn/module.ts'
 import type { Compute } from '../../tensor/device.ts'
-import { Random } from '../../tensor/random.ts'
+import { Blank, type Random } from '../../tensor/random.ts'
+import { looksLikeSafetensors, type StoredTensor } from '../../tensor/safetensors.ts'
+import { scope } from '../../tensor/scope.ts'
 import { noGrad } from '../../tensor/tensor.ts'
-import { pack, restoreTensors, unpack } from '../../training/checkpoint.ts'
+import { pack, requireFit, restoreTensors, unpack } from '../../training/checkpoint.ts'
 import type { ImageShape } from '../../training/images.ts'
 
 /** What a model must know of itself to be used: it travels in the file with the weights. */
@@ -42,13 +44,14 @@ const description = z
   })
 
 /** A network of this description with fresh weights, on the device of `compute`. */
-export function buildModel(
-  of: ModelDescription,
-  { random, compute }: { random: Random; compute: Compute },
-): Classifier {
+export function buildModel(of: ModelDescription, how: { random: Random; compute: Compute }): Classifier {
+  return moveTo(buildOnHost(of, how), how.compute.device)
+}
+
+function buildOnHost(of: ModelDescription, { random, compute }: { random: Random; compute: Compute }): Classifier {
   const entry = models[of.model]
   const context = { random, compute, classes: of.classes.length, shape: of.shape, normalization: of.normalization }
-  return moveTo(entry.build(entry.options.parse(of.options), context), compute.device)
+  return scope(() => entry.build(entry.options.parse(of.options), context)) // weights are kept; what they were made of is not
 }
 
 /** Writes a model; returns its hash, SHA-256 over the file, which depends on weights and description alone. */
@@ -69,18 +72,38 @@ export function saveModel(path: string, model: Classifier, of: ModelDescription)
   return hash.digest('hex')
 }
 
-/** Reads a model and puts it on the device of `compute`. */
+/** Reads a model and puts it on the device of `compute`. What the file claims to be takes no memory until its weights fit. */
 export function loadModel(path: string, compute: Compute): { model: Classifier; description: ModelDescription } {
-  const { tensors, metadata } = unpack(readBytes(path), path)
+  const bytes = readBytes(path)
+  if (!looksLikeSafetensors(bytes)) {
+    const remedy = 'give the model.safetensors of a finished run, or its directory'
+    throw new UserError('data', `Cannot use '${path}' as a model: it is not a model; ${remedy}`)
+  }
+  const { tensors, metadata } = unpack(bytes, path)
   const parsed = description.safeParse(parseJson(metadata.get('description'), path))
   if (!parsed.success)
     throw new UserError('data', `Cannot use '${path}' as a model: ${parsed.error.issues[0]?.message}`)
   const options = models[parsed.data.model].options.safeParse(parsed.data.options)
   if (!options.success)
     throw new UserError('data', `Cannot use '${path}' as a model: ${options.error.issues[0]?.message}`)
-  const model = buildModel(parsed.data, { random: new Random(0), compute })
+  requireWeights(parsed.data, tensors, { path, compute })
+  const model = buildModel(parsed.data, { random: new Blank(), compute })
   restoreTensors(stateOf(model).tensors, tensors, path)
   return { model, description: parsed.data }
+}
+
+/** Compares the shapes of what is stored with those of the network described, which is built without memory for its weights. */
+function requireWeights(
+  of: ModelDescription,
+  stored: ReadonlyMap<string, StoredTensor>,
+  { path, compute }: { path: string; compute: Compute },
+): void {
+  const shapes = buildOnHost(of, { random: new Blank('meta'), compute })
+  try {
+    requireFit(stateOf(shapes).tensors, stored, path)
+  } finally {
+    dispose(shapes)
+  }
 }
 
 function readBytes(path: string): Uint8Array {
