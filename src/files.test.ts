@@ -1,6 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
-import { hostname, tmpdir } from 'node:os'
+import os, { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
@@ -168,6 +168,73 @@ describe('lockFolder', () => {
     }
   })
 
+  const place = {
+    boot: fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    space: fs.readlinkSync('/proc/self/ns/pid'),
+  }
+  const elsewhere = { ...place, space: 'pid:[1]' }
+
+  it.each<[string, object]>([
+    ['a dead process id', {}],
+    ['an id that another process has here', { pid: process.pid }],
+    ['the id and start of a process here', { pid: process.pid, start: startOf(process.pid) }],
+    ['of another machine', { boot: 'another' }],
+    ['of another machine, in no container', { boot: 'another', space: place.space }],
+  ])('leaves the lock of another container or machine of the same name for as long as it is touched: %s', (_, more) => {
+    const inside = freshFolder()
+    const path = join(inside, 'lock')
+    fs.writeFileSync(path, JSON.stringify(stale({ ...elsewhere, ...more })))
+    const touched = (minutes: number) => fs.utimesSync(path, new Date(), new Date(Date.now() - minutes * 60_000))
+    for (const minutes of [0, 4]) {
+      touched(minutes)
+      expect(() => lockFolder(inside)).toThrow(
+        /: process \d+ of another container or machine named .* writes there since .* remove .*\/lock$/,
+      )
+    }
+    touched(6)
+    const lock = lockFolder(inside)
+    expect(JSON.parse(fs.readFileSync(path, 'utf8'))).toMatchObject({ pid: process.pid, ...place })
+    lock.release()
+  })
+
+  it('takes over at once what the same machine wrote before it was started anew', () => {
+    const inside = freshFolder()
+    const path = join(inside, 'lock')
+    fs.writeFileSync(path, JSON.stringify(stale({ pid: process.pid, ...place, boot: 'before' })))
+    const started = vi.spyOn(os, 'uptime').mockReturnValue(60)
+    const touched = (seconds: number) => fs.utimesSync(path, new Date(), new Date(Date.now() - seconds * 1000))
+    touched(50) // since then: by a machine of the same name
+    expect(() => lockFolder(inside)).toThrow('of another container or machine named')
+    touched(70)
+    lockFolder(inside).release()
+    expect(fs.readdirSync(inside)).toEqual([])
+    started.mockRestore()
+  })
+
+  it('touches its lock while it holds it, and no lock of others', () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    try {
+      const inside = freshFolder()
+      const path = join(inside, 'lock')
+      const old = new Date('2026-01-01')
+      const age = () => fs.utimesSync(path, old, old)
+      const lock = lockFolder(inside)
+      age()
+      vi.advanceTimersByTime(60_000)
+      expect(Date.now() - fs.statSync(path).mtimeMs).toBeLessThan(60_000)
+      fs.writeFileSync(path, JSON.stringify(stale({ token: 'another' })))
+      age()
+      vi.advanceTimersByTime(60_000)
+      expect(fs.statSync(path).mtime).toEqual(old)
+      fs.rmSync(inside, { recursive: true })
+      vi.advanceTimersByTime(60_000)
+      lock.release()
+      expect(vi.getTimerCount()).toBe(0)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('takes over also where an earlier heir died in the act', () => {
     const inside = freshFolder()
     fs.writeFileSync(join(inside, 'lock'), JSON.stringify(stale()))
@@ -277,6 +344,30 @@ describe('lockFolder', () => {
       60_000,
     )
 
+    // Skipped where a process may not make a container's name space of process ids.
+    const unshare = ['--pid', '--fork', '--mount-proc', '--kill-child']
+    const mayUnshare = spawnSync('unshare', [...unshare, 'true']).status === 0
+    it.skipIf(!mayUnshare)('lets one of two containers with one host name have a folder', async () => {
+      const inside = freshFolder()
+      const start = () => {
+        const words = [...unshare, process.execPath, join(folder, 'start.mjs'), inside]
+        const child = spawn('unshare', words, { stdio: ['pipe', 'pipe', 'inherit'] })
+        return { child, ...firstTwoLines(child) }
+      }
+      const [first, second] = [start(), start()]
+      for (const { child, ready, answer } of [first, second]) {
+        await ready
+        child.stdin?.write('go\n')
+        await answer
+      }
+      expect([await first.answer, await second.answer]).toEqual([
+        expect.stringMatching(/^won/),
+        expect.stringMatching(/^exit code 6/),
+      ])
+      expect(() => lockFolder(inside)).toThrow('of another container or machine named')
+      for (const { child } of [first, second]) child.stdin?.end()
+    })
+
     it('lets one of 8 threads take over each of 150 dead locks', async () => {
       const rounds = 150
       const inside = freshFolder()
@@ -373,6 +464,9 @@ function firstTwoLines(child: ChildProcess): { ready: Promise<void>; answer: Pro
   })
   return { ready, answer }
 }
+
+/** When a process began, as the system says. */
+const startOf = (pid: number) => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19]
 
 let dead: number | undefined
 /** The id of a process that has ended. */

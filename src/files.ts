@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 // The default import, so that a test can make any one of these calls fail.
 import fs from 'node:fs'
-import { homedir, hostname } from 'node:os'
+import os, { homedir, hostname } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { UserError } from './errors.ts'
 
@@ -67,9 +67,15 @@ export interface FolderLock {
   release(): void
 }
 
+/** How often a holder touches its lock, in ms. */
+const touchEvery = 20_000
+/** How long after the last touch a lock is dead whose process cannot be looked up, in ms. */
+const silence = 300_000
+
 /**
  * Makes this process the folder's one writer by a file `lock` in it, and clears away what killed writers left half
  * written there. A lock whose process is dead is taken over; a living one, or one of another machine, is a UserError.
+ * Process ids of another container mean nothing here: its lock is a living one for as long as it is touched.
  */
 export function lockFolder(folder: string): FolderLock {
   const path = join(folder, 'lock')
@@ -79,24 +85,41 @@ export function lockFolder(folder: string): FolderLock {
   } catch (error) {
     throw explained(error, path)
   }
+  const touching = setInterval(() => touch(path, mine), touchEvery).unref()
   for (const name of fs.readdirSync(folder)) {
     const writer = temporaryPattern.exec(name)?.[1]
     if (writer && startOfProcess(Number(writer)) === 'gone') fs.rmSync(join(folder, name), { force: true })
   }
-  return { release: () => release(path, mine) }
+  return {
+    release() {
+      clearInterval(touching)
+      release(path, mine)
+    },
+  }
 }
 
 /** Who holds a lock. The token tells one lock from the next of the same process. */
 interface Owner {
   readonly pid: number
   readonly host: string
+  /** the machine's start and the name space of process ids, in which the id means something; null where the system does not say */
+  readonly boot: string | null
+  readonly space: string | null
   /** in clock ticks since the machine's start; null where the system does not say */
   readonly start: string | null
   readonly since: string
   readonly token: string
 }
 
-const unreadable: Owner = { pid: 0, host: '', start: null, since: '', token: '' }
+const unreadable: Owner = {
+  pid: 0,
+  host: '',
+  boot: null,
+  space: null,
+  start: null,
+  since: '',
+  token: '',
+}
 
 /**
  * Taking over a dead lock is itself done under a lock, the heir's, so that nobody removes a lock which another starter
@@ -112,7 +135,7 @@ function acquire(path: string): Owner {
       if (create(path, mine)) return mine
       continue
     }
-    if (isAlive(owner)) throw lockedBy(owner, path)
+    if (isAlive(owner, path)) throw lockedBy(owner, path)
     const heirPath = `${path}.heir`
     const heir = acquire(heirPath)
     try {
@@ -182,30 +205,83 @@ function readOwner(path: string): Owner | undefined {
   }
 }
 
-function isAlive(owner: Owner): boolean {
-  if (owner.host !== hostname()) return true
+/** Where a lock's process runs: its id can be looked up here only. A namesake is a container or a machine of this one's name. */
+function placeOf({ host, boot, space }: Owner): 'here' | 'namesake' | 'other machine' {
+  const here = thisPlace()
+  if (host !== here.host) return 'other machine'
+  return differ(boot, here.boot) || differ(space, here.space) ? 'namesake' : 'here'
+}
+
+const differ = (a: string | null, b: string | null) => a !== null && b !== null && a !== b
+
+function isAlive(owner: Owner, path: string): boolean {
+  const place = placeOf(owner)
+  if (place === 'other machine') return true
+  if (place === 'namesake') {
+    const touched = lastTouch(path)
+    // What this machine wrote before it was started anew is dead at once.
+    const before = differ(owner.boot, thisPlace().boot) && touched < Date.now() - 1000 * os.uptime()
+    return !before && Date.now() - touched < silence
+  }
   const start = startOfProcess(owner.pid)
   if (start === 'gone') return false
   return start === null || owner.start === null || start === owner.start
+}
+
+function touch(path: string, mine: Owner): void {
+  try {
+    const now = new Date()
+    if (readOwner(path)?.token === mine.token) fs.utimesSync(path, now, now)
+  } catch {
+    // A folder that is gone needs no lock.
+  }
+}
+
+/** In ms since 1970; long ago where the lock has gone meanwhile. */
+function lastTouch(path: string): number {
+  return fs.lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 }
 
 function lockedBy(owner: Owner, path: string): UserError {
   const remedy = `if no process writes there any more, remove ${path}`
   if (owner.token === '')
     return new UserError('locked', `Cannot lock ${dirname(path)}: its lock is unreadable; ${remedy}`)
-  const here = owner.host === hostname()
-  const facts = `process ${owner.pid}${here ? '' : ` on ${owner.host}`} writes there since ${owner.since}`
-  return new UserError('locked', `Cannot lock ${dirname(path)}: ${facts}; ${here ? 'wait for it or stop it' : remedy}`)
+  const place = placeOf(owner)
+  const where = {
+    here: '',
+    namesake: ` of another container or machine named ${owner.host}`,
+    'other machine': ` on ${owner.host}`,
+  }
+  const facts = `process ${owner.pid}${where[place]} writes there since ${owner.since}`
+  return new UserError(
+    'locked',
+    `Cannot lock ${dirname(path)}: ${facts}; ${place === 'here' ? 'wait for it or stop it' : remedy}`,
+  )
 }
 
 function thisProcess(): Owner {
   const start = startOfProcess(process.pid)
   return {
     pid: process.pid,
-    host: hostname(),
+    ...thisPlace(),
     start: start === 'gone' ? null : start,
     since: new Date().toISOString(),
     token: randomBytes(8).toString('hex'),
+  }
+}
+
+function thisPlace(): Pick<Owner, 'host' | 'boot' | 'space'> {
+  const told = (read: () => string) => {
+    try {
+      return read().trim()
+    } catch {
+      return null // no Linux, or no /proc
+    }
+  }
+  return {
+    host: hostname(),
+    boot: told(() => fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
+    space: told(() => fs.readlinkSync('/proc/self/ns/pid')),
   }
 }
 
