@@ -1,0 +1,83 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeExample } from '../src/datasets/cifar10-example.ts'
+
+// Every command that README.md and docs/guide.md show is given to a shell, in their order, in a folder that has what they speak
+// of: photographs, CIFAR-10, a run. Only lengths and sizes are smaller.
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const home = mkdtempSync(join(tmpdir(), 'documents-'))
+afterAll(() => rmSync(home, { recursive: true }))
+
+const run = (...words: string[]) =>
+  execFileSync(process.execPath, [join(root, 'bin', 'deconfound.js'), ...words], {
+    cwd: home,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, XDG_CACHE_HOME: process.env.XDG_CACHE_HOME ?? '' },
+  })
+
+/** The commands of a document, without what a `#` says of them; `make` and `npm` set up a checkout and are not given. */
+function commandsIn(document: string): string[] {
+  const text = readFileSync(join(root, document), 'utf8')
+  const blocks = Array.from(text.matchAll(/^```sh\n(.*?)^```/gms), ([, block = '']) => block)
+  const lines = blocks.flatMap((block) => block.split('\n')).map((line) => line.replace(/\s+#.*/, '').trim())
+  return lines.filter((line) => line.startsWith('npx deconfound '))
+}
+
+const smaller = ['--epochs', '1', '--batch', '16', '--model.depth', '10', '--threads', '1']
+const signs = ['--dataset.train', '72', '--dataset.test', '24']
+
+/** The words of a command, the work made small. */
+function wordsOf(command: string): string[] {
+  const [, , name = '', ...given] = command.replaceAll(/(?:runs\/)?RUN/g, latestRun()).split(/\s+/)
+  const words = given.filter((word, i) => word !== '--epochs' && given[i - 1] !== '--epochs')
+  const drawn = !words.some((word) => ['photos/', 'poisoned', '--dataset'].includes(word))
+  if (words.includes('--dry-run') || words.includes('--print-config')) return [name, ...words]
+  if (name === 'sweep') return [name, ...words, '--dry-run']
+  if (name === 'tune') return [name, ...words, ...smaller, ...signs, '--folds', '2', '--subset', '48', '--defense.confounder-epochs', '1']
+  if (name === 'run') return [name, ...words, ...smaller, ...(drawn ? signs : [])]
+  if (name === 'train') return [name, ...words, ...smaller]
+  if (name === 'preview') return [name, ...words, ...signs]
+  return [name, ...words]
+}
+
+/** The run made last, of an experiment. */
+function latestRun(): string {
+  const runs = join(home, 'runs')
+  if (!existsSync(runs)) return 'RUN'
+  const finished = readdirSync(runs).filter((name) => existsSync(join(runs, name, 'model.safetensors')))
+  const times = finished.map((name) => [statSync(join(runs, name, 'model.safetensors')).mtimeMs, name] as const)
+  return join('runs', times.sort(([a], [b]) => b - a)[0]?.[1] ?? 'RUN')
+}
+
+beforeAll(async () => {
+  run('poison', '--attack', 'badnets', '--rate', '0', '--out', 'photos', '--threads', '1', ...signs)
+  const pixels = { create: { width: 40, height: 30, channels: 3, background: '#c08040' } } as const
+  await sharp(pixels).jpeg().toFile(join(home, 'new.jpg'))
+  mkdirSync(join(home, 'data'))
+  await writeExample(join(home, 'data', 'cifar-10-batches-py'), 'python', 40)
+  for (const name of ['experiments', 'results']) symlinkSync(join(root, name), join(home, name))
+})
+
+describe.each(['README.md', 'docs/guide.md'])('%s', (document) => {
+  it.each(commandsIn(document))('%s', (command) => {
+    expect(() => run(...wordsOf(command))).not.toThrow()
+  })
+
+  it('links to what is there', () => {
+    const text = readFileSync(join(root, document), 'utf8')
+    const links = Array.from(text.matchAll(/\]\((?!https?:)([^)#]+)/g), ([, link = '']) => link)
+    const folder = join(root, document, '..')
+    for (const link of links) expect(existsSync(join(folder, link)), link).toBe(true)
+  })
+})
+
+it('README.md has at most 110 lines', () => {
+  expect(readFileSync(join(root, 'README.md'), 'utf8').split('\n').length).toBeLessThanOrEqual(110)
+})
