@@ -12,6 +12,7 @@ import { resolveConfig } from '../src/experiment/settings/config.ts'
 import { conv } from '../src/nn/conv.ts'
 import { packageRoot } from '../src/tensor/build.ts'
 import { autocast, describeMachine, planCompute, useThreads } from '../src/tensor/device.ts'
+import { keepFreedMemory } from '../src/tensor/native.ts'
 import { Random } from '../src/tensor/random.ts'
 import { arena, scope } from '../src/tensor/scope.ts'
 import { noCheckpoints } from '../src/training/checkpoint.ts'
@@ -27,6 +28,7 @@ const { values: flags } = parseArgs({
   },
 })
 const compute = planCompute({ device: flags.device, precision: 'auto', threads: Number(flags.threads) })
+keepFreedMemory() // as the command line does
 useThreads(compute.threads)
 const config = resolveConfig({ dataset: 'cifar10', data: flags.data, epochs: 1, device: compute.device })
 const python = pythonWith(['torch', 'torchvision'])

@@ -8,12 +8,15 @@ import { datasets } from '../src/datasets/index.ts'
 import { defend } from '../src/experiment/prepare/defend.ts'
 import { resolveConfig } from '../src/experiment/settings/config.ts'
 import { settleCompute } from '../src/experiment/store/environment.ts'
+import { keepFreedMemory } from '../src/tensor/native.ts'
 import { Random } from '../src/tensor/random.ts'
 import { arena, scope } from '../src/tensor/scope.ts'
 import { liveTensors, tensor } from '../src/tensor/tensor.ts'
 import { noCheckpoints } from '../src/training/checkpoint.ts'
 
 const { values: flags } = parseArgs({ options: { json: { type: 'boolean' } } })
+
+keepFreedMemory() // as the command line does
 
 // Garbage that V8 has not got round to collecting is no growth: it is collected before each look.
 setFlagsFromString('--expose-gc')

@@ -5,6 +5,7 @@ import { median } from '../src/experiment/measure/statistics.ts'
 import { defend } from '../src/experiment/prepare/defend.ts'
 import { resolveConfig } from '../src/experiment/settings/config.ts'
 import { describeMachine, planCompute, useThreads } from '../src/tensor/device.ts'
+import { keepFreedMemory } from '../src/tensor/native.ts'
 import { Random } from '../src/tensor/random.ts'
 import { arena } from '../src/tensor/scope.ts'
 import { noCheckpoints } from '../src/training/checkpoint.ts'
@@ -19,6 +20,7 @@ const { values: flags } = parseArgs({
   },
 })
 const compute = planCompute({ device: 'auto', precision: 'auto', threads: Number(flags.threads) })
+keepFreedMemory() // as the command line does
 useThreads(compute.threads)
 const random = new Random(1)
 const count = Number(flags.images)

@@ -14,6 +14,7 @@ import { moveTo } from '../src/nn/module.ts'
 import { sgd } from '../src/nn/sgd.ts'
 import { packageRoot } from '../src/tensor/build.ts'
 import { describeMachine, planCompute, useThreads } from '../src/tensor/device.ts'
+import { keepFreedMemory } from '../src/tensor/native.ts'
 import { Random } from '../src/tensor/random.ts'
 import { arena, scope } from '../src/tensor/scope.ts'
 import { type Tensor, tensor } from '../src/tensor/tensor.ts'
@@ -37,6 +38,7 @@ const compute = planCompute({
   precision: flags.precision as 'auto',
   threads: Number(flags.threads),
 })
+keepFreedMemory() // as the command line does
 useThreads(compute.threads)
 const random = new Random(1)
 const stepsPerRound = 10

@@ -12,6 +12,7 @@ import { silent } from '../src/experiment/prepare/listener.ts'
 import { labelsOf } from '../src/experiment/settings/attack-options.ts'
 import { resolveConfig } from '../src/experiment/settings/config.ts'
 import { describeMachine, planCompute, useThreads } from '../src/tensor/device.ts'
+import { keepFreedMemory } from '../src/tensor/native.ts'
 import { arena } from '../src/tensor/scope.ts'
 import { type ImageSet, imageSet } from '../src/training/images.ts'
 
@@ -25,6 +26,7 @@ const { values: flags } = parseArgs({
   },
 })
 const compute = planCompute({ device: 'cpu', precision: 'fp32', threads: Number(flags.threads) })
+keepFreedMemory() // as the command line does
 useThreads(compute.threads)
 
 /** Options under which noise is drawn for each image. */

@@ -80,22 +80,24 @@ Arguments::Arguments(napi_env env, napi_callback_info info) {
 }
 
 // Every step frees its results and makes them anew. What malloc gives back to the system meanwhile is zeroed and mapped
-// again page by page, which halves the speed where single results exceed 32 MB. glibc shall keep it.
-static void keepFreedMemory() {
+// again page by page, which halves the speed where single results exceed 32 MB. glibc shall keep it, in a process that is
+// ours: a program that only uses the package decides for itself.
+static napi_value keepFreedMemory(napi_env, napi_callback_info) {
 #ifdef __GLIBC__
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);
 #endif
+  return nullptr;
 }
 
 static napi_value initialize(napi_env env, napi_value exports) {
-  keepFreedMemory();
   napi_set_instance_data(
       env, new State, [](napi_env, void* data, void*) { delete static_cast<State*>(data); }, nullptr);
   addTensorArea(env, exports);
   addDispatchArea(env, exports);
   addAutogradArea(env, exports);
   addDeviceArea(env, exports);
+  define(env, exports, "keepFreedMemory", keepFreedMemory);
   return exports;
 }
 

@@ -1,10 +1,12 @@
 import { Command, CommanderError } from 'commander'
 import { asUserError, exitCode } from '../errors.ts'
 import { packageVersion } from '../experiment/store/environment.ts'
+import { keepFreedMemory } from '../tensor/native.ts'
 import { commands } from './commands.ts'
 
 /** The command line: parses, dispatches, and turns errors into messages and exit codes. */
 export async function main(parameters: readonly string[]): Promise<void> {
+  keepFreedMemory()
   const program = new Command('deconfound')
     .description('Train an image classifier you can trust on images you cannot')
     .version(packageVersion())
