@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { imageSet, subset } from './images.ts'
+import { imageSet, measureNormalization, subset } from './images.ts'
 
 const parts = {
   pixels: Uint8Array.from({ length: 3 * 4 }, (_, i) => i),
@@ -37,6 +37,14 @@ describe('an image set', () => {
       "An image set's parts do not fit: 12 bytes, 3 labels, 1 names",
     )
     expect(() => imageSet({ ...parts, pixels: new Uint8Array(11) })).toThrow('11 bytes, 3 labels')
+  })
+
+  it('has a mean and a deviation of each channel, pixels in [0, 1], and no deviation of 0', () => {
+    const pixels = Uint8Array.of(0, 255, 51, 51, 0, 255, 51, 51)
+    const set = imageSet({ ...parts, pixels, shape: [2, 1, 2], labels: Int32Array.of(0, 1), names: ['x', 'y'] })
+    const { mean, deviation } = measureNormalization(set)
+    for (const [i, expected] of [0.5, 0.2].entries()) expect(mean[i]).toBeCloseTo(expected, 12)
+    for (const [i, expected] of [0.5, 1 / 255].entries()) expect(deviation[i]).toBeCloseTo(expected, 12)
   })
 
   it('has subsets in the order asked for, repeats included', () => {

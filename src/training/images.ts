@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Normalization } from '../nn/classifier.ts'
 
 /** Channels, height and width of one image. */
 export type ImageShape = readonly [channels: number, height: number, width: number]
@@ -51,4 +52,33 @@ export function subset(set: ImageSet, indices: ArrayLike<number>): ImageSet {
     names.push(set.names[from] as string)
   }
   return imageSet({ pixels, labels, names, shape: set.shape, classes: set.classes })
+}
+
+/** Mean and deviation of each channel over the training images, pixels in [0, 1]. */
+export function measureNormalization({ pixels, shape, labels }: ImageSet): Normalization {
+  const [channels, height, width] = shape
+  const area = height * width
+  const sums = new Float64Array(channels)
+  const squares = new Float64Array(channels)
+  for (let i = 0; i < labels.length; i++) {
+    for (let c = 0; c < channels; c++) {
+      const from = i * imageBytes(shape) + c * area
+      let sum = 0
+      let square = 0
+      for (let k = from; k < from + area; k++) {
+        const value = pixels[k] as number
+        sum += value
+        square += value * value
+      }
+      sums[c] = (sums[c] as number) + sum
+      squares[c] = (squares[c] as number) + square
+    }
+  }
+  const count = labels.length * area
+  const mean = Array.from(sums, (sum) => sum / count / 255)
+  const deviation = Array.from(
+    squares,
+    (square, c) => Math.sqrt(Math.max(square / count - (255 * (mean[c] as number)) ** 2, 1)) / 255,
+  )
+  return { mean, deviation }
 }

@@ -5,6 +5,7 @@ import type { ImageSet } from '../../training/images.ts'
 import { trainPlainly } from '../../training/train-plainly.ts'
 import type { Config } from '../settings/config.ts'
 import { learnOnce } from '../store/cache.ts'
+import { codeOf } from './code.ts'
 import { openWorkshop, type Surroundings, whatTrainingDependsOn } from './workshop.ts'
 
 export interface PlainSurroundings extends Surroundings {
@@ -21,7 +22,14 @@ export async function plainlyTrained(
   { config, images, name, another }: { config: Config; images: ImageSet; name: string; another?: string | undefined },
   around: PlainSurroundings,
 ): Promise<number | null> {
-  const key = ['plain training', another, images.hash, config.epochs, whatTrainingDependsOn(config, around.compute)]
+  const key = [
+    'plain training',
+    another,
+    images.hash,
+    config.epochs,
+    whatTrainingDependsOn(config, around.compute),
+    codeOf(import.meta.url), // which draws the streams
+  ]
   const random = another === undefined ? around.random : around.random.fork(another)
   const { learned } = await learnOnce(key, {
     say: around.say,

@@ -10,9 +10,10 @@ import type { ImageSet } from '../../training/images.ts'
 import { labelsOf, partOptions } from '../settings/attack-options.ts'
 import type { Config } from '../settings/config.ts'
 import { learnOnce, readLearned, writeLearned } from '../store/cache.ts'
+import { codeOf, fileOf } from './code.ts'
 import type { Listener } from './listener.ts'
 import { choosePoison, type PoisonDraw, poison, type Truth } from './poison.ts'
-import { codeOf, openWorkshop, whatTrainingDependsOn } from './workshop.ts'
+import { openWorkshop, whatTrainingDependsOn } from './workshop.ts'
 
 /** An attack made ready, and how much it poisons. */
 export interface CraftedAttack {
@@ -90,7 +91,8 @@ export async function craftAttack(
             train.hash,
             from,
             whatTrainingDependsOn(config, compute),
-            codeOf('attacks'),
+            codeOf(fileOf('attacks', name)),
+            codeOf(import.meta.url), // which draws the streams, and poisons
           ]
           const result = await learnOnce(key, { say: listener.say, learn: inWorkshops })
           if (kept) writeLearned(kept, result.learned)

@@ -1,16 +1,15 @@
-import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
-import type { Classifier, Normalization } from '../../nn/classifier.ts'
+import type { Classifier } from '../../nn/classifier.ts'
 import { schedules } from '../../nn/schedule.ts'
 import { sourceDigest } from '../../tensor/build.ts'
 import type { Compute } from '../../tensor/device.ts'
-import { type ImageSet, imageBytes } from '../../training/images.ts'
+import { type ImageSet, measureNormalization } from '../../training/images.ts'
 import { loader } from '../../training/loader.ts'
 import { type StageContext, stage } from '../../training/stage.ts'
 import type { Workshop } from '../../training/workshop.ts'
 import type { Config } from '../settings/config.ts'
 import { describeEnvironment } from '../store/environment.ts'
 import { buildModel, type ModelDescription } from '../store/saved-model.ts'
+import { codeOfRoom } from './code.ts'
 
 /** What the run around a training provides; its `random` is forked so that nothing that chose the poison follows from it. */
 export interface Surroundings
@@ -75,7 +74,7 @@ export function openWorkshop(config: Config, images: ImageSet, around: Surroundi
   }
 }
 
-/** What determines the result of a training in a workshop, besides the images and the method's own options and code. */
+/** What determines the result of a training in a workshop, besides the images and the options and code of who trains there. */
 export function whatTrainingDependsOn(config: Config, compute: Compute): readonly unknown[] {
   const { libtorch, processor, gpus, kernels, blas, variables } = describeEnvironment(compute)
   const { seed, model, batch, schedule, momentum, nesterov, padding, flip, cutout } = config
@@ -99,46 +98,7 @@ export function whatTrainingDependsOn(config: Config, compute: Compute): readonl
     kernels,
     blas,
     variables,
-    ...['tensor', 'nn', 'training', 'models'].map(codeOf),
-    sourceDigest(),
+    ...['tensor', 'nn', 'training', 'models'].map(codeOfRoom),
+    sourceDigest(), // of native/
   ]
-}
-
-/** A hash of the program's own code in one room: what is learned by other code is something else. */
-export function codeOf(room: string): string {
-  const folder = new URL(`../../${room}/`, import.meta.url)
-  const hash = createHash('sha256')
-  const all = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-  const files = all.filter((file) => /\.[jt]s$/.test(file) && !/\.(test|d)\./.test(file))
-  for (const file of files.sort()) hash.update(file).update(readFileSync(new URL(file, folder)))
-  return hash.digest('hex')
-}
-
-/** Mean and deviation of each channel over the training images, pixels in [0, 1]. */
-function measureNormalization({ pixels, shape, labels }: ImageSet): Normalization {
-  const [channels, height, width] = shape
-  const area = height * width
-  const sums = new Float64Array(channels)
-  const squares = new Float64Array(channels)
-  for (let i = 0; i < labels.length; i++) {
-    for (let c = 0; c < channels; c++) {
-      const from = i * imageBytes(shape) + c * area
-      let sum = 0
-      let square = 0
-      for (let k = from; k < from + area; k++) {
-        const value = pixels[k] as number
-        sum += value
-        square += value * value
-      }
-      sums[c] = (sums[c] as number) + sum
-      squares[c] = (squares[c] as number) + square
-    }
-  }
-  const count = labels.length * area
-  const mean = Array.from(sums, (sum) => sum / count / 255)
-  const deviation = Array.from(
-    squares,
-    (square, c) => Math.sqrt(Math.max(square / count - (255 * (mean[c] as number)) ** 2, 1)) / 255,
-  )
-  return { mean, deviation }
 }
