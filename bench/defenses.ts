@@ -16,6 +16,7 @@ import { Random } from '../src/tensor/random.ts'
 import { arena } from '../src/tensor/scope.ts'
 import { noCheckpoints } from '../src/training/checkpoint.ts'
 import { type ImageSet, imageSet } from '../src/training/images.ts'
+import { quiet } from '../src/training/reporter.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -96,12 +97,11 @@ async function measure(defense: string): Promise<void> {
       clean,
       random: new Random(2),
       checkpoints: noCheckpoints,
-      interrupted: () => false,
-      onEpoch: () => {},
-      onTrace: () => {},
-      say: () => {},
-      onProgress: ({ stage, imagesPerSecond }) =>
-        void last.set(`${defense} ${stage.replace(/-\d+$/, '')}`, imagesPerSecond),
+      reporter: {
+        ...quiet,
+        progress: ({ stage, imagesPerSecond }) =>
+          void last.set(`${defense} ${stage.replace(/-\d+$/, '')}`, imagesPerSecond),
+      },
     }),
   )
   for (const [stage, rate] of last) {

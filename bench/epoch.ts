@@ -16,6 +16,7 @@ import { keepFreedMemory } from '../src/tensor/native.ts'
 import { Random } from '../src/tensor/random.ts'
 import { arena, scope } from '../src/tensor/scope.ts'
 import { noCheckpoints } from '../src/training/checkpoint.ts'
+import { quiet } from '../src/training/reporter.ts'
 import { pythonWith } from './python.ts'
 
 const { values: flags } = parseArgs({
@@ -63,11 +64,7 @@ function ourEpoch(): Promise<number> {
       compute,
       random: new Random(1),
       checkpoints: noCheckpoints,
-      interrupted: () => false,
-      onProgress: () => {},
-      onEpoch: () => {},
-      onTrace: () => {},
-      say: () => {},
+      reporter: quiet,
     })
     return (performance.now() - began) / 1000
   })

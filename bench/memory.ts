@@ -13,6 +13,7 @@ import { Random } from '../src/tensor/random.ts'
 import { arena, scope } from '../src/tensor/scope.ts'
 import { liveTensors, tensor } from '../src/tensor/tensor.ts'
 import { noCheckpoints } from '../src/training/checkpoint.ts'
+import { quiet } from '../src/training/reporter.ts'
 
 const { values: flags } = parseArgs({ options: { json: { type: 'boolean' } } })
 
@@ -56,11 +57,7 @@ await arena(() =>
     compute,
     random: new Random(1),
     checkpoints: noCheckpoints,
-    interrupted: () => false,
-    onProgress: () => {},
-    onTrace: () => {},
-    say: () => {},
-    onEpoch: () => void marks.push(anonymous()),
+    reporter: { ...quiet, epoch: () => void marks.push(anonymous()) },
   }),
 )
 const warm = marks[warmUp - 1] as number

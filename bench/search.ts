@@ -10,6 +10,7 @@ import { Random } from '../src/tensor/random.ts'
 import { arena } from '../src/tensor/scope.ts'
 import { noCheckpoints } from '../src/training/checkpoint.ts'
 import { imageSet } from '../src/training/images.ts'
+import { quiet } from '../src/training/reporter.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -43,11 +44,10 @@ async function stagesOf(settings: Record<string, unknown>): Promise<Map<string, 
       compute,
       random: new Random(2),
       checkpoints: noCheckpoints,
-      interrupted: () => false,
-      onProgress: () => {},
-      onEpoch: ({ stage, seconds }) => void stages.set(stage, (stages.get(stage) ?? 0) + seconds),
-      onTrace: () => {},
-      say: () => {},
+      reporter: {
+        ...quiet,
+        epoch: ({ stage, seconds }) => void stages.set(stage, (stages.get(stage) ?? 0) + seconds),
+      },
     }),
   )
   return stages

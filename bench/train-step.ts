@@ -20,6 +20,7 @@ import { arena, scope } from '../src/tensor/scope.ts'
 import { type Tensor, tensor } from '../src/tensor/tensor.ts'
 import { noCheckpoints } from '../src/training/checkpoint.ts'
 import { imageSet } from '../src/training/images.ts'
+import { quiet } from '../src/training/reporter.ts'
 import { pythonWith } from './python.ts'
 
 const { values: flags } = parseArgs({
@@ -135,12 +136,11 @@ async function secondsPerStep(settings: Record<string, unknown>): Promise<number
       compute,
       random: new Random(2),
       checkpoints: noCheckpoints,
-      interrupted: () => false,
-      onProgress: () => {},
-      onTrace: () => {},
-      say: () => {},
-      onEpoch({ stage, epoch, seconds: taken }) {
-        if (stage === 'model' && epoch === 1) seconds = taken
+      reporter: {
+        ...quiet,
+        epoch({ stage, epoch, seconds: taken }) {
+          if (stage === 'model' && epoch === 1) seconds = taken
+        },
       },
     }),
   )

@@ -40,7 +40,8 @@ function wordsOf(command: string): string[] {
   const drawn = !words.some((word) => ['photos/', 'poisoned', '--dataset'].includes(word))
   if (words.includes('--dry-run') || words.includes('--print-config')) return [name, ...words]
   if (name === 'sweep') return [name, ...words, '--dry-run']
-  if (name === 'tune') return [name, ...words, ...smaller, ...signs, '--folds', '2', '--subset', '48', '--defense.confounder-epochs', '1']
+  if (name === 'tune')
+    return [name, ...words, ...smaller, ...signs, '--folds', '2', '--subset', '48', '--defense.confounder-epochs', '1']
   if (name === 'run') return [name, ...words, ...smaller, ...(drawn ? signs : [])]
   if (name === 'train') return [name, ...words, ...smaller]
   if (name === 'preview') return [name, ...words, ...signs]

@@ -7,6 +7,7 @@ import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { noCheckpoints } from '../training/checkpoint.ts'
 import { imageSet } from '../training/images.ts'
+import { quiet } from '../training/reporter.ts'
 import type { EpochMetrics } from '../training/stage.ts'
 
 // The arithmetic of its losses and views is compared with PyTorch's in test/golden/dbd.test.ts.
@@ -39,11 +40,8 @@ async function run(relabel: (label: number, i: number) => number, options: Recor
     compute: { device, precision: 'fp32', threads: 1 } as const,
     random: new Random(3),
     checkpoints: noCheckpoints,
-    onProgress() {},
-    say() {},
-    interrupted: () => false,
-    onEpoch: ({ seconds: _, ...metrics }) => void epochs.push(metrics as EpochMetrics),
-    onTrace: (_, __, values) => void traces.push(values),
+    reporter: { ...quiet, epoch: ({ seconds: _, ...metrics }) => void epochs.push(metrics as EpochMetrics) },
+    trace: (_, __, values) => void traces.push(values),
   })
   return {
     of: (stage: string) => epochs.filter((each) => each.stage === stage),

@@ -13,6 +13,7 @@ import { type Checkpoints, checkpointFolder, noCheckpoints } from '../training/c
 import { type ImageSet, imageSet } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { predict } from '../training/predict.ts'
+import { quiet } from '../training/reporter.ts'
 import type { Suspicion } from '../training/suspicion.ts'
 
 const side = 16
@@ -79,11 +80,7 @@ async function trained(
     compute: { device, precision: 'fp32', threads: 1 },
     random: new Random(3),
     checkpoints,
-    interrupted,
-    onProgress() {},
-    onEpoch() {},
-    onTrace() {},
-    say() {},
+    reporter: { ...quiet, interrupted },
   })
 }
 

@@ -21,6 +21,7 @@ import { type Checkpoints, checkpointFolder, noCheckpoints } from '../training/c
 import { type ImageSet, imageSet, subset } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { scoreEach } from '../training/predict.ts'
+import { quiet } from '../training/reporter.ts'
 import type { Recipe } from '../training/workshop.ts'
 import type { DefenderView, DefenseEntry } from './defense.ts'
 import { type DefenseName, defenses } from './index.ts'
@@ -72,7 +73,7 @@ const allowedRecipe: Record<keyof Recipe, true> = {
   augmentation: true,
 }
 
-type Surroundings = Parameters<typeof defend>[2]
+type Context = Parameters<typeof defend>[2]
 
 /** Fills a tensor behind the back of its owner. */
 const fill = (tensor: number, value: number) => native().call(native().find('fill_.Scalar')[0], tensor, value)
@@ -146,16 +147,12 @@ const trusted = await arena(async () => {
   return halved(train)
 })
 
-const around = (more: Partial<Surroundings> = {}): Surroundings => ({
+const around = (more: Partial<Context> = {}): Context => ({
   clean: trusted,
   compute: { device, precision: 'fp32', threads: 1 },
   random: new Random(3),
   checkpoints: noCheckpoints,
-  onProgress() {},
-  onEpoch() {},
-  onTrace() {},
-  say() {},
-  interrupted: () => false,
+  reporter: quiet,
   ...more,
 })
 
@@ -192,7 +189,7 @@ describe('the catalogue of defenses', () => {
 
 describe.each(cases)('defense $name, preset $preset', ({ name, preset }) => {
   const entry = defenses[name] as unknown as DefenseEntry
-  const run = (set: ImageSet, more?: Partial<Surroundings>, config?: Record<string, unknown>) =>
+  const run = (set: ImageSet, more?: Partial<Context>, config?: Record<string, unknown>) =>
     defend(configure({ name, preset }, config), set, around(more))
   /** What an uninterrupted run gives. */
   const straight = once(() =>
@@ -255,7 +252,8 @@ describe.each(cases)('defense $name, preset $preset', ({ name, preset }) => {
         let batches = 0
         try {
           const interrupted = () => batches > 0
-          const resumed = await run(set, { checkpoints: checkpoints(), onProgress: () => batches++, interrupted })
+          const reporter = { ...quiet, progress: () => void batches++, interrupted }
+          const resumed = await run(set, { checkpoints: checkpoints(), reporter })
           expect(hash(resumed.classifier)).toBe(expected.hash)
           expect(resumed.suspicion).toEqual(expected.suspicion)
           break
@@ -274,8 +272,8 @@ describe.each(cases)('defense $name, preset $preset', ({ name, preset }) => {
       const epochs: Record<string, unknown>[] = []
       const traces: Float32Array[] = []
       const watching = {
-        onEpoch: (metrics: Record<string, unknown>) => void epochs.push(metrics),
-        onTrace: (_: string, __: number, values: Float32Array) => void traces.push(values),
+        reporter: { ...quiet, epoch: (metrics: Record<string, unknown>) => void epochs.push(metrics) },
+        trace: (_: string, __: number, values: Float32Array) => void traces.push(values),
       }
       const { suspicion } = await run(set, watching)
       expect(epochs.filter(({ stage }) => stage === 'model').map(({ epoch }) => epoch)).toEqual([0, 1])
@@ -349,7 +347,9 @@ describe.each(cases)('defense $name, preset $preset', ({ name, preset }) => {
   it('leaves no tensors behind when it is stopped', async () => {
     const { set } = await signs()
     const before = liveTensors()
-    await expect(arena(() => run(set, { interrupted: () => true }))).rejects.toThrow('Stopped on request')
+    await expect(arena(() => run(set, { reporter: { ...quiet, interrupted: () => true } }))).rejects.toThrow(
+      'Stopped on request',
+    )
     expect(liveTensors()).toBe(before)
   })
 

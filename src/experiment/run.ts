@@ -30,9 +30,12 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
   const random = new Random(config.seed)
   const compute = settleRun(folder)
   const began = performance.now()
-  const onEpoch = (metrics: EpochMetrics) => {
-    folder.appendMetrics(metrics)
-    listener.epoch(metrics)
+  const reporter: Listener = {
+    ...listener,
+    epoch(metrics) {
+      folder.appendMetrics(metrics)
+      listener.epoch(metrics)
+    },
   }
 
   return arena(async () => {
@@ -41,8 +44,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
       throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images ('train' does without)`)
     const environment = rememberEnvironment(folder, given, test, compute, listener.say)
     const { train, order, clean } = inTrainingOrder(given, config)
-    const recording = { ...listener, epoch: onEpoch }
-    const crafted = await craftAttack(config, train, { compute, listener: recording, file: folder.file })
+    const crafted = await craftAttack(config, train, { compute, listener: reporter, file: folder.file })
     const { attack, trigger } = crafted
     const poisoned = crafted.poison()
     folder.writeJson('truth.json', { trigger, hash: poisoned.truth.hash, ...lists(poisoned.truth, order) })
@@ -50,18 +52,15 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
     listener.say(describePoison(poisoned.truth, train.labels.length))
 
     let backdoored: PlainFigures | null = null
-    const around = {
+    const context = {
       compute,
       random: random.fork('defense'),
-      say: listener.say,
-      interrupted: listener.interrupted,
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
-      onProgress: listener.progress,
-      onEpoch,
+      reporter,
     }
     const watch = watchForCollapse(poisoned.set.labels, listener.say)
     const watched = (metrics: EpochMetrics) => {
-      onEpoch(metrics)
+      reporter.epoch(metrics)
       watch(metrics)
     }
     const figures = async (model: Classifier, seconds: number | null): Promise<PlainFigures> => {
@@ -72,10 +71,10 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
       return { cleanAccuracy, attackSuccessRate, collapsed, seconds }
     }
     const { classifier, suspicion, description, seconds } = await defend(config, poisoned.set, {
-      ...around,
-      onEpoch: watched,
+      ...context,
+      reporter: { ...reporter, epoch: watched },
       clean,
-      onTrace: (name, epoch, values) => folder.appendMetrics(compareWithTruth(name, epoch, values, poisoned.truth)),
+      trace: (name, epoch, values) => folder.appendMetrics(compareWithTruth(name, epoch, values, poisoned.truth)),
       async onBackdoored(model, seconds) {
         backdoored = await figures(model, seconds)
       },
@@ -90,9 +89,9 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
 
     /** What training on the clean images gives by the same recipe, length and seed. */
     async function measureReference(): Promise<PlainFigures> {
-      const workshop = openWorkshop(config, train, around)
+      const workshop = openWorkshop(config, train, context)
       const model = workshop.model('model')
-      const seconds = await plainlyTrained(model, { config, images: train, name: 'reference' }, around)
+      const seconds = await plainlyTrained(model, { config, images: train, name: 'reference' }, context)
       workshop.close()
       return figures(model, seconds)
     }

@@ -41,15 +41,14 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
       random: random.fork('defense'),
       clean,
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
-      onProgress: listener.progress,
-      onEpoch(metrics) {
-        folder.appendMetrics(metrics)
-        listener.epoch(metrics)
-        watch(metrics)
+      reporter: {
+        ...listener,
+        epoch(metrics) {
+          folder.appendMetrics(metrics)
+          listener.epoch(metrics)
+          watch(metrics)
+        },
       },
-      onTrace: () => {},
-      say: listener.say,
-      interrupted: listener.interrupted,
     })
     const modelHash = saveModel(folder.file('model.safetensors'), classifier, description)
     if (suspicion) writeSuspects(folder.file('suspects.csv'), kept, suspicion)

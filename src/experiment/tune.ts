@@ -132,12 +132,12 @@ async function searched(folder: RunFolder, { subset: wanted, folds }: Search, li
         compute,
         random: new Random(config.seed).fork('defense'),
         checkpoints: checkpointFolder(folder.file(`checkpoints-${fold + 1}`), listener.say),
-        onProgress: (progress) =>
-          listener.progress({ ...progress, stage: `fold ${fold + 1}/${folds} ${progress.stage}` }),
-        onEpoch: () => {},
-        onTrace: () => {},
-        say: listener.say,
-        interrupted: listener.interrupted,
+        reporter: {
+          ...listener,
+          progress: (progress) =>
+            listener.progress({ ...progress, stage: `fold ${fold + 1}/${folds} ${progress.stage}` }),
+          epoch: () => {},
+        },
       })
       const images = loader(held, compute.device)
       await tuning.train(config.options.defense, view, {

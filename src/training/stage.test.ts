@@ -9,6 +9,7 @@ import { noAugmentation } from './augment.ts'
 import { type Checkpoints, noCheckpoints, type Position } from './checkpoint.ts'
 import { imageSet } from './images.ts'
 import { loader } from './loader.ts'
+import { quiet, type Reporter } from './reporter.ts'
 import { type EpochMetrics, type Progress, type StageContext, stage } from './stage.ts'
 
 const count = 10
@@ -23,15 +24,13 @@ const images = loader(
   device,
 )
 
-const context = (more: Partial<StageContext> = {}): StageContext => ({
+const context = (more: Partial<Reporter & Omit<StageContext, 'reporter'>> = {}): StageContext => ({
   loader: images,
   random: new Random(1),
   checkpoints: noCheckpoints,
   secondsBetweenCheckpoints: 1000,
-  onProgress() {},
-  onEpoch() {},
-  interrupted: () => false,
   ...more,
+  reporter: { ...quiet, ...more },
 })
 const options = { epochs: 3, batch: 4, augmentation: noAugmentation, state: {} }
 
@@ -95,25 +94,25 @@ describe('a stage', () => {
 
   it('averages what is reported over images, not over batches', async () => {
     const epochs: EpochMetrics[] = []
-    const progress: Progress[] = []
+    const seen: Progress[] = []
     const values: Readonly<Record<string, number>>[] = []
-    const onProgress = (each: Progress) => {
-      progress.push(each)
+    const progress = (each: Progress) => {
+      seen.push(each)
       values.push(each.values())
     }
-    const around = context({ onEpoch: (metrics) => epochs.push(metrics), onProgress })
+    const around = context({ epoch: (metrics) => void epochs.push(metrics), progress })
     await steps(around)
     expect(epochs.map(({ stage, epoch, loss }) => [stage, epoch, loss])).toEqual([
       ['a', 0, (4 * 0 + 4 * 1 + 2 * 2) / 10],
       ['a', 1, (4 * 3 + 4 * 4 + 2 * 5) / 10],
       ['a', 2, (4 * 6 + 4 * 7 + 2 * 8) / 10],
     ])
-    expect(progress.map(({ epoch, batch }) => [epoch, batch])).toEqual(
+    expect(seen.map(({ epoch, batch }) => [epoch, batch])).toEqual(
       [0, 1, 2].flatMap((e) => [1, 2, 3].map((b) => [e, b])),
     )
     expect(values[1]).toEqual({ loss: 0.5 })
-    expect(progress.at(-1)?.secondsLeft).toBe(0)
-    expect(progress[0]?.secondsLeft).toBeGreaterThan(0)
+    expect(seen.at(-1)?.secondsLeft).toBe(0)
+    expect(seen[0]?.secondsLeft).toBeGreaterThan(0)
   })
 
   it.each([
@@ -149,7 +148,7 @@ describe('a stage', () => {
       let stopped = false
       const interrupted = () => stopped
       const first: number[] = []
-      const run = steps(context({ checkpoints, interrupted, onEpoch: (each) => epochs.push(each) }), {
+      const run = steps(context({ checkpoints, interrupted, epoch: (each) => void epochs.push(each) }), {
         onStep(step) {
           first.push(step)
           stopped = step === stop
@@ -157,7 +156,7 @@ describe('a stage', () => {
       })
       await expect(run).rejects.toEqual(new UserError('saved', 'Stopped on request; everything is saved'))
       await expect(run).rejects.toMatchObject({ code: 75 })
-      const rest = await steps(context({ checkpoints, onEpoch: (each) => epochs.push(each) }))
+      const rest = await steps(context({ checkpoints, epoch: (each) => void epochs.push(each) }))
       expect(first.at(-1)).toBe(stop)
       expect(rest).toEqual(straight.slice(stop + 1))
     }
@@ -188,7 +187,11 @@ describe('a stage', () => {
       const interrupted = () => stopped
       const each = { epochs: 3, batch: 2, augmentation: noAugmentation, repeated, state }
       try {
-        for await (const { indices, step, steps, last } of stage({ ...around, interrupted }, 'a', each)) {
+        for await (const { indices, step, steps, last } of stage(
+          { ...around, reporter: { ...around.reporter, interrupted } },
+          'a',
+          each,
+        )) {
           expect([steps, last]).toEqual([15, step % 5 === 4])
           seen.push([...indices])
           if (last) chosen.value = (chosen.value + 1) % 3
@@ -264,7 +267,7 @@ describe('a stage', () => {
     })
     await expect(slow).rejects.toMatchObject({ code: 75 })
     expect(positions.at(-1)?.seconds).toBeGreaterThanOrEqual(0.05)
-    await steps(context({ checkpoints, onEpoch: (each) => epochs.push(each) }))
+    await steps(context({ checkpoints, epoch: (each) => void epochs.push(each) }))
     expect(epochs[0]?.seconds).toBeGreaterThanOrEqual(0.05)
   })
 

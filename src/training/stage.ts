@@ -8,6 +8,7 @@ import { type Augmentation, drawAugmentation } from './augment.ts'
 import type { Checkpoints, Position } from './checkpoint.ts'
 import { type Loader, slices } from './loader.ts'
 import { type Passes, passes } from './passes.ts'
+import type { Reporter } from './reporter.ts'
 import { makeSums, type Reported, type Sums } from './sums.ts'
 
 /** One step's worth of a stage. */
@@ -73,10 +74,7 @@ export interface StageContext {
   readonly random: Random
   readonly checkpoints: Checkpoints
   readonly secondsBetweenCheckpoints: number
-  readonly onProgress: (progress: Progress) => void
-  readonly onEpoch: (metrics: EpochMetrics) => void
-  /** true once the run was asked to stop */
-  readonly interrupted: () => boolean
+  readonly reporter: Reporter
 }
 
 /**
@@ -160,7 +158,7 @@ async function* batchesFrom(
       imagesSeen += indices.length
       const elapsed = (performance.now() - began) / 1000
       const left = (epochs - epoch) * count - Math.min((b + 1) * size, count)
-      context.onProgress({
+      context.reporter.progress({
         stage: name,
         epoch,
         epochs,
@@ -170,17 +168,17 @@ async function* batchesFrom(
         imagesPerSecond: imagesSeen / elapsed,
         secondsLeft: (left * elapsed) / imagesSeen,
       })
-      const interrupted = context.interrupted()
+      const interrupted = context.reporter.interrupted()
       if (b + 1 < batches && (interrupted || performance.now() - saved > context.secondsBetweenCheckpoints * 1000)) {
         save({ epoch, batch: b + 1, finished: false, seconds: seconds() })
         if (interrupted) throw new UserError('saved', 'Stopped on request; everything is saved')
       }
       await setImmediate() // lets signals and timers in
     }
-    context.onEpoch({ stage: name, epoch, ...sums.averages(), seconds: seconds() })
+    context.reporter.epoch({ stage: name, epoch, ...sums.averages(), seconds: seconds() })
     sums.clear()
     const finished = epoch + 1 === epochs
-    const interrupted = context.interrupted()
+    const interrupted = context.reporter.interrupted()
     if (finished || interrupted || performance.now() - saved > context.secondsBetweenCheckpoints * 1000) {
       save({ epoch: epoch + 1, batch: 0, finished })
       if (interrupted) throw new UserError('saved', 'Stopped on request; everything is saved')

@@ -6,11 +6,7 @@ import { trainPlainly } from '../../training/train-plainly.ts'
 import type { Config } from '../settings/config.ts'
 import { learnOnce } from '../store/cache.ts'
 import { codeOf } from './code.ts'
-import { openWorkshop, type Surroundings, whatTrainingDependsOn } from './workshop.ts'
-
-export interface PlainSurroundings extends Surroundings {
-  readonly say: (line: string) => void
-}
+import { openWorkshop, type RunContext, whatTrainingDependsOn } from './workshop.ts'
 
 /**
  * Gives a fresh model the weights that plain training on these images gives: trained once for all runs that want the
@@ -20,26 +16,30 @@ export interface PlainSurroundings extends Surroundings {
 export async function plainlyTrained(
   model: Classifier,
   { config, images, name, another }: { config: Config; images: ImageSet; name: string; another?: string | undefined },
-  around: PlainSurroundings,
+  context: RunContext,
 ): Promise<number | null> {
+  const { reporter } = context
   const key = [
     'plain training',
     another,
     images.hash,
     config.epochs,
-    whatTrainingDependsOn(config, around.compute),
+    whatTrainingDependsOn(config, context.compute),
     codeOf(import.meta.url), // which draws the streams
   ]
-  const random = another === undefined ? around.random : around.random.fork(another)
+  const random = another === undefined ? context.random : context.random.fork(another)
   const { learned } = await learnOnce(key, {
-    say: around.say,
+    say: reporter.say,
     async learn(checkpoints) {
       const workshop = openWorkshop(config, images, {
-        ...around,
+        ...context,
         checkpoints,
         random,
-        onProgress: (progress) => around.onProgress({ ...progress, stage: name }),
-        onEpoch: (metrics) => around.onEpoch({ ...metrics, stage: name }),
+        reporter: {
+          ...reporter,
+          progress: (progress) => reporter.progress({ ...progress, stage: name }),
+          epoch: (metrics) => reporter.epoch({ ...metrics, stage: name }),
+        },
       })
       const { tensors } = stateOf(await trainPlainly(workshop, { name: 'model' }))
       workshop.close()

@@ -106,9 +106,7 @@ export async function craftAttack(
               compute,
               random: own.fork('workshop'),
               checkpoints,
-              onProgress: listener.progress,
-              onEpoch: listener.epoch,
-              interrupted: listener.interrupted,
+              reporter: listener,
             })
             open.push(workshop)
             return workshop

@@ -5,11 +5,13 @@ import type { Classifier } from '../../nn/classifier.ts'
 import type { ImageSet } from '../../training/images.ts'
 import type { Config } from '../settings/config.ts'
 import type { ModelDescription } from '../store/saved-model.ts'
-import { type PlainSurroundings, plainlyTrained } from './baseline.ts'
-import { openWorkshop } from './workshop.ts'
+import { plainlyTrained } from './baseline.ts'
+import { openWorkshop, type RunContext } from './workshop.ts'
 
-export interface DefenseSurroundings extends PlainSurroundings {
-  readonly onTrace: (name: string, epoch: number, values: Float32Array) => void
+/** What a run gives a defense. */
+export interface DefenseContext extends RunContext {
+  /** told of numbers that a defense gives the images, [images] */
+  readonly trace?: (name: string, epoch: number, values: Float32Array) => void
   /** images that can be trusted, for a defense that declares that it needs some */
   readonly clean?: ImageSet | null
   /** told of the model that the defense is about to repair, and how long it took to train where that is known */
@@ -23,10 +25,10 @@ export interface DefenseSurroundings extends PlainSurroundings {
 export async function defend(
   config: Config,
   images: ImageSet,
-  around: DefenseSurroundings,
+  context: DefenseContext,
 ): Promise<Defended & { description: ModelDescription; seconds: number }> {
   const began = performance.now()
-  const { view, describe, secondsAside, close } = openView(config, images, around)
+  const { view, describe, secondsAside, close } = openView(config, images, context)
   const train = defenses[config.defense].train as (options: unknown, view: DefenderView) => Promise<Defended>
   const defended = await train(config.options.defense, view)
   const seconds = (performance.now() - began) / 1000 - secondsAside()
@@ -44,34 +46,34 @@ export interface OpenView {
 }
 
 /** Makes ready for a defense to train on untrusted images. */
-export function openView(config: Config, images: ImageSet, around: DefenseSurroundings): OpenView {
+export function openView(config: Config, images: ImageSet, context: DefenseContext): OpenView {
   let aside = 0
-  const { describe, close, ...workshop } = openWorkshop(config, images, around)
+  const { describe, close, ...workshop } = openWorkshop(config, images, context)
   const entry = defenses[config.defense]
-  if (entry.assumes === 'clean images' && !around.clean?.labels.length) {
+  if (entry.assumes === 'clean images' && !context.clean?.labels.length) {
     throw new UserError(
       'usage',
       `Cannot train by '${config.defense}' without images that can be trusted: give --clean a folder of some, or in an experiment --clean-share`,
     )
   }
   const trusted =
-    around.clean && entry.assumes === 'clean images'
-      ? openWorkshop(config, around.clean, { ...around, random: around.random.fork('clean') })
+    context.clean && entry.assumes === 'clean images'
+      ? openWorkshop(config, context.clean, { ...context, random: context.random.fork('clean') })
       : null
   const view: DefenderView = {
     ...workshop,
     clean: trusted,
-    trace: around.onTrace,
-    say: around.say,
+    trace: context.trace ?? (() => {}),
+    say: context.reporter.say,
     async backdoored(another) {
       const asked = performance.now()
       const model = workshop.model('model')
       const seconds = await plainlyTrained(
         model,
         { config, images, name: another === undefined ? 'backdoored' : `backdoored-${another}`, another },
-        around,
+        context,
       )
-      if (!another) await around.onBackdoored?.(model, seconds)
+      if (!another) await context.onBackdoored?.(model, seconds)
       aside += performance.now() - asked
       return model
     },

@@ -1,30 +1,19 @@
-import type { EpochMetrics, Progress } from '../../training/stage.ts'
+import { quiet, type Reporter } from '../../training/reporter.ts'
 
 /** Who is told how a run goes, and may stop it. */
-export interface Listener {
-  /** a sentence worth a line */
-  say(line: string): void
+export interface Listener extends Reporter {
   /** files read so far */
   reading(done: number, total: number): void
   /** images written so far */
   writing(done: number, total: number): void
   /** passes of images through a detector's model so far */
   scoring(done: number, total: number): void
-  /** after every batch */
-  progress(progress: Progress): void
-  /** after every epoch */
-  epoch(metrics: EpochMetrics): void
-  /** true once the run shall save and stop */
-  interrupted(): boolean
 }
 
 /** Tells nobody. */
 export const silent: Listener = {
-  say() {},
+  ...quiet,
   reading() {},
   writing() {},
   scoring() {},
-  progress() {},
-  epoch() {},
-  interrupted: () => false,
 }

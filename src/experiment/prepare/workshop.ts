@@ -11,9 +11,8 @@ import { describeEnvironment } from '../store/environment.ts'
 import { buildModel, type ModelDescription } from '../store/saved-model.ts'
 import { codeOfRoom } from './code.ts'
 
-/** What the run around a training provides; its `random` is forked so that nothing that chose the poison follows from it. */
-export interface Surroundings
-  extends Pick<StageContext, 'random' | 'checkpoints' | 'onProgress' | 'onEpoch' | 'interrupted'> {
+/** What a run gives a training; its `random` is forked so that nothing that chose the poison follows from it. */
+export interface RunContext extends Pick<StageContext, 'random' | 'checkpoints' | 'reporter'> {
   readonly compute: Compute
 }
 
@@ -24,8 +23,8 @@ export interface OpenWorkshop extends Workshop {
 }
 
 /** Makes ready to train on these images by the configured recipe and architecture. */
-export function openWorkshop(config: Config, images: ImageSet, around: Surroundings): OpenWorkshop {
-  const { compute, random } = around
+export function openWorkshop(config: Config, images: ImageSet, context: RunContext): OpenWorkshop {
+  const { compute, random } = context
   const onDevice = loader(images, compute.device)
   const normalization = measureNormalization(images)
   const descriptions = new Map<object, ModelDescription>()
@@ -61,7 +60,7 @@ export function openWorkshop(config: Config, images: ImageSet, around: Surroundi
     stage: (name, options) =>
       stage(
         {
-          ...around,
+          ...context,
           loader: onDevice,
           random: random.fork('stages'),
           secondsBetweenCheckpoints: config['checkpoint-every'],
