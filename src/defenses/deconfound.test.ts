@@ -86,56 +86,60 @@ async function trained(
 
 const ours = { defense: 'deconfound', 'defense.divisions': 1 }
 
-/** Shares of the poison and of the rest that are named, and what is said of it. */
-async function named(poison: Poison, settings: Record<string, unknown>) {
+/** True and false positive rate, 0 to 1, and the remarks. */
+async function flaggedRates(poison: Poison, settings: Record<string, unknown>) {
   return arena(async () => {
     const { suspicion } = await trained(discs(poison), { ...ours, ...settings })
     const { score, threshold, remarks } = suspicion as Required<Suspicion>
     const { poisoned } = poison
     const above = (from: number, to: number) => score.subarray(from, to).filter((each) => each > threshold).length
-    return { poison: above(0, poisoned) / poisoned, rest: above(poisoned, count) / (count - poisoned), remarks }
+    return {
+      truePositives: above(0, poisoned) / poisoned,
+      falsePositives: above(poisoned, count) / (count - poisoned),
+      remarks,
+    }
   })
 }
 
 describe('deconfound', () => {
   for (const flip of [true, false]) {
     const how = flip ? 'mirror images' : 'moved copies'
-    it(`names what differs from its ${how} as no clean image does`, async () => {
-      const { poison, rest } = await named({ poisoned: 150 }, { flip })
-      expect(poison).toBeGreaterThan(0.95)
-      expect(rest).toBeLessThan(0.02)
+    it(`flags what differs from its ${how} as no clean image does`, async () => {
+      const { truePositives, falsePositives } = await flaggedRates({ poisoned: 150 }, { flip })
+      expect(truePositives).toBeGreaterThan(0.95)
+      expect(falsePositives).toBeLessThan(0.02)
     })
 
-    it(`names nothing without poison, by ${how}`, async () => {
-      expect((await named({ poisoned: 0 }, { flip })).rest).toBe(0)
+    it(`flags nothing without poison, by ${how}`, async () => {
+      expect((await flaggedRates({ poisoned: 0 }, { flip })).falsePositives).toBe(0)
     })
   }
 
-  it('names a trigger that is its own mirror image, by moved copies', async () => {
-    const { poison, rest } = await named({ poisoned: 150, symmetric: true }, { flip: true })
-    expect(poison).toBeGreaterThan(0.95)
-    expect(rest).toBeLessThan(0.02)
+  it('flags a trigger that is its own mirror image, by moved copies', async () => {
+    const { truePositives, falsePositives } = await flaggedRates({ poisoned: 150, symmetric: true }, { flip: true })
+    expect(truePositives).toBeGreaterThan(0.95)
+    expect(falsePositives).toBeLessThan(0.02)
   })
 
-  it('names a trigger that says nothing of the label by itself, by mirror images', async () => {
-    const { poison, rest } = await named({ poisoned: 400, allToAll: true }, { flip: true })
-    expect(poison).toBeGreaterThan(0.95)
-    expect(rest).toBeLessThan(0.02)
+  it('flags a trigger that says nothing of the label by itself, by mirror images', async () => {
+    const { truePositives, falsePositives } = await flaggedRates({ poisoned: 400, allToAll: true }, { flip: true })
+    expect(truePositives).toBeGreaterThan(0.95)
+    expect(falsePositives).toBeLessThan(0.02)
   })
 
-  it('names nothing where every image has the same mark, as a logo in its corner', async () => {
-    expect((await named({ poisoned: 0, mark: true }, { flip: true })).rest).toBe(0)
+  it('flags nothing where every image has the same mark, as a logo in its corner', async () => {
+    expect((await flaggedRates({ poisoned: 0, mark: true }, { flip: true })).falsePositives).toBe(0)
   })
 
   it('takes no mirror image for natural where most classes tell it from the image', async () => {
-    expect((await named({ poisoned: 0, sided: true }, { flip: true })).rest).toBe(0)
-    const { poison, rest, remarks } = await named({ poisoned: 150, sided: true }, { flip: true })
-    expect(poison).toBeGreaterThan(0.95)
-    expect(rest).toBeLessThan(0.02)
+    expect((await flaggedRates({ poisoned: 0, sided: true }, { flip: true })).falsePositives).toBe(0)
+    const { truePositives, falsePositives, remarks } = await flaggedRates({ poisoned: 150, sided: true }, { flip: true })
+    expect(truePositives).toBeGreaterThan(0.95)
+    expect(falsePositives).toBeLessThan(0.02)
     expect(remarks).toContainEqual(expect.stringContaining('not natural here'))
   })
 
-  it('trains the very model of training without a defense where it names nothing', () =>
+  it('trains the very model of training without a defense where nothing is flagged', () =>
     arena(async () => {
       const images = discs({ poisoned: 0 })
       const models = [await trained(images, ours), await trained(images, { defense: 'none' })]
@@ -145,7 +149,7 @@ describe('deconfound', () => {
       expect(model).toEqual(plain)
     }))
 
-  it('goes on to the same model from wherever it was stopped, suspects and all', () =>
+  it('goes on to the same model from wherever it was stopped, flagged images and all', () =>
     arena(async () => {
       const images = discs({ poisoned: 300 })
       const weights = ({ classifier }: Awaited<ReturnType<typeof trained>>) =>
@@ -185,12 +189,12 @@ describe('deconfound', () => {
       await expect(training).rejects.toThrow(/diverged/)
     }))
 
-  it('says so where it suspects all of a class, and trains all the same', async () => {
-    const { remarks } = await named({ poisoned: 150, bordered: true }, { flip: true })
-    expect(remarks).toContainEqual(expect.stringMatching(/Nearly all images of d are suspected/))
+  it('says so where all images of a class are flagged, and trains all the same', async () => {
+    const { remarks } = await flaggedRates({ poisoned: 150, bordered: true }, { flip: true })
+    expect(remarks).toContainEqual(expect.stringMatching(/Nearly all images of d are flagged/))
   })
 
-  it('trains a model that takes no suspect for its label', () =>
+  it('trains a model that does not obey the trigger', () =>
     arena(async () => {
       const poisoned = 300
       const images = discs({ poisoned })

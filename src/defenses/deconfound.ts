@@ -13,24 +13,26 @@ import { perSample } from '../training/per-sample.ts'
 import { trainPlainly } from '../training/train-plainly.ts'
 import { type Confounder, makeConfounder } from './deconfound/confounder.ts'
 import { type Counterpart, drawPairing, type Pairing } from './deconfound/counterparts.ts'
-import { type Evidence, weigh } from './deconfound/evidence.ts'
-import { distrust, nearlyLost, shownIn, takeToll } from './deconfound/negative-learning.ts'
+import { combineEvidence, type Evidence } from './deconfound/evidence.ts'
+import { classCorrections, nearlyAllFlagged, negativeLearningLoss, shownIn } from './deconfound/negative-learning.ts'
 import { residue } from './deconfound/residue.ts'
-import { usualShare } from './deconfound/single-label.ts'
+import { medianPositiveShare } from './deconfound/single-label.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
 /**
- * Our own. As in CBD a confounder learns the trigger first, but here it learns nothing of what images show. Every image x has
- * counterparts x′, its mirror image and a moved copy, which show the same and are as natural, while a trigger is no longer itself.
- * The confounder f is given the difference alone, d = f(x) − f(x′) ∈ ℝᶜ for C classes, and is to tell the label y from it and,
- * of mirror images, which of the two is the image: CE((d, −d), y), of 2C guesses. Of moved copies the label only, CE(d, y): things have
- * their place in images. Without a trigger x and x′ can as well be exchanged, so that d is as often one thing as its opposite.
+ * Our own method (docs/deconfound.md). As in CBD, a network f, the confounder, learns the trigger. Here f cannot learn
+ * what images show, because it sees only how an image differs from its counterpart.
  *
- * Each half of the images is judged by confounders that have not seen it, for having seen an image would be a difference too.
- * With d̄ the mean of d over the classes other than y, W = d_y − d̄ speaks of a trigger that goes with the label, and W = d̄ of one that
- * goes with any (all-to-all). On clean images W is as often positive as negative: those are named whose W is beyond a threshold t at
- * which few are below −t (knockoffs, Barber and Candès 2015). The model learns the labels of all images not named, and that most of those
- * named are not what their label says.
+ *     d = f(x) − f(x′), [classes]     x′: the mirror image of x, or a moved copy
+ *     ℓ = CE((d, −d), y)              mirror images: the label y, and which of the two is the image; 2C guesses
+ *     ℓ = CE(d, y)                    moved copies: the label only, since the place of things tells which is the image
+ *     W = d_y − d̄                     evidence of a trigger that goes with the label; d̄ = mean of d over the other classes
+ *     W = d̄                           evidence of a trigger that goes with any label (all-to-all)
+ *     flagged: W ≥ t                  t from the negative W (knockoffs, Barber and Candès 2015)
+ *
+ * x′ shows the same as x and looks as natural, so on clean images W is as often positive as negative. A trigger changes
+ * when it is mirrored or moved. Each half of the images is judged by confounders trained on the other half. The model
+ * learns the labels of the images that are not flagged, and that most flagged images are not what their label says.
  */
 export const deconfound = defineDefense({
   title: 'Deconfound',
@@ -49,69 +51,73 @@ export const deconfound = defineDefense({
       .positive()
       .max(0.5)
       .default(0.1)
-      .describe('share of the images named by one kind of evidence that may be clean, q'),
+      .describe('share of the images flagged by one kind of evidence that may be clean, q'),
     falseShare: z
       .number()
       .min(0)
       .max(1)
       .default(0.0065)
-      .describe('share of all images that may be clean and named by one kind of evidence'),
+      .describe('share of all images that may be clean and flagged by one kind of evidence'),
   }),
   presets: { default: {} },
   async train({ divisions, confounderEpochs: epochs, falseDiscoveries: q, falseShare }, view) {
     const { images, classes, recipe } = view
     const evidence: Evidence[] = []
     let mirrored = recipe.augmentation.flip
-    // Even mirror images are exchangeable only by and large (some have a line at one border). Clean ones took slacks of 1.1 to 1.2, a few 1.5.
+    // On clean images W is nearly symmetric, not exactly: some have a line at one border. No evidence was left from an
+    // asymmetry of 1.1 to 1.2 on, except once for 13 images at 1.5 (docs/log.md).
     if (mirrored) {
       const { ofLabel, ofAny } = await compare(view, 'mirrored', { divisions, epochs })
-      // Close to one half whatever the poison of a few classes, and to one where mirror images are not natural, as of letters and arrows.
-      mirrored = usualShare(ofLabel, images.labels) < 0.65
+      // About 1/2 even where a few classes are poisoned; near 1 where mirror images are not natural, as of letters and arrows.
+      mirrored = medianPositiveShare(ofLabel, images.labels) < 0.65
       if (mirrored) {
-        evidence.push({ differences: ofLabel, slack: { toFind: 1.5, toName: 1 }, labels: images.labels })
-        evidence.push({ differences: ofAny, slack: { toFind: 2, toName: 2 } })
+        evidence.push({ statistics: ofLabel, asymmetry: { toCount: 1.5, toFlag: 1 }, labels: images.labels })
+        evidence.push({ statistics: ofAny, asymmetry: { toCount: 2, toFlag: 2 } })
       }
     }
     const { ofLabel } = await compare(view, 'moved', { divisions, epochs })
-    evidence.push({ differences: ofLabel, slack: { toFind: 2, toName: 2 } })
-    const { score, threshold, verdict, remarks } = weigh(evidence, { q, most: falseShare * images.count })
+    evidence.push({ statistics: ofLabel, asymmetry: { toCount: 2, toFlag: 2 } })
+    const maxFalse = falseShare * images.count
+    const { score, threshold, verdict, remarks } = combineEvidence(evidence, { q, maxFalse })
 
-    const suspected = (i: number) => (score[i] as number) > threshold
-    const distrusted = { labels: images.labels, suspected }
+    const flaggedImages = { labels: images.labels, flagged: (i: number) => (score[i] as number) > threshold }
     const reservations = []
     if (recipe.augmentation.flip && !mirrored) reservations.push(notNatural)
     if (!mirrored) reservations.push(movedAlone)
-    const lost = nearlyLost(distrusted).map((label) => classes[label])
+    const lost = nearlyAllFlagged(flaggedImages).map((label) => classes[label])
     if (lost.length > 0) {
       reservations.push(
-        `Nearly all images of ${lost.join(', ')} are suspected, and the model hardly knows them. Do they share a mark, a border, a place? Then remove it, or train with --defense none`,
+        `Nearly all images of ${lost.join(', ')} are flagged, and the model hardly knows them. Do they share a mark, a border, a place? Then remove it, or train with --defense none`,
       )
     }
-    const tolls = takeToll(distrusted, { classes: classes.length, falseDiscoveries: q })
-    const loss = distrust(distrusted, tolls)
-    const classifier = await trainPlainly(view, { name: 'model', loss, shown: shownIn(distrusted) })
+    const corrections = classCorrections(flaggedImages, { classes: classes.length, falseDiscoveries: q })
+    const loss = negativeLearningLoss(flaggedImages, corrections)
+    const classifier = await trainPlainly(view, { name: 'model', loss, shown: shownIn(flaggedImages) })
     return { classifier, suspicion: { score, threshold, verdict, remarks: [...remarks, ...reservations] } }
   },
 })
 
 const notNatural =
-  'Mirror images are not natural here: most classes tell them from their images. Train again with --flip false'
+  'Mirror images are not natural here: in most classes they can be told from the images. Train again with --flip false'
 const movedAlone =
   'Moved copies alone were compared: they miss triggers that go with any label (all-to-all), and some others'
 
-/** A confounder that learns from one half of the images and judges the other. */
+/** A confounder, trained on one half of the images to judge the other half. */
 interface Learner {
   readonly confounder: Confounder
   readonly optimizer: Optimizer
-  readonly learnsFrom: (image: number) => boolean
+  readonly trainsOn: (image: number) => boolean
 }
 
-/** What confounders say of images that they have not seen, as the mean over divisions: W = d_y − d̄, and W = d̄. */
+/** W, [images], mean over divisions and moves, from confounders that have not seen the image. */
 interface Comparison {
+  /** d_y − d̄ */
   readonly ofLabel: Float32Array
+  /** d̄ */
   readonly ofAny: Float32Array
 }
 
+/** W of all images for one kind of counterpart: trains two confounders for each division, then lets them judge. */
 async function compare(
   view: DefenderView,
   counterpart: Counterpart,
@@ -123,16 +129,16 @@ async function compare(
     return [0, 1].map((half): Learner => {
       const own = random.fork(`confounder ${counterpart} ${division} ${half}`)
       const confounder = makeConfounder(own, { compute, shape: images.shape, classes: classes.length })
-      // A small network that sees each image a few times: it must learn at once (the rate below) and not by heart (the decay).
+      // f sees each image a few times only: it must learn at once (the learning rate below), and not by heart (the weight decay).
       const optimizer = sgd(confounder.parameters, { momentum: 0.9, weightDecay: 1e-2 })
-      return { confounder, optimizer, learnsFrom: (image) => (place[image] as number) % 2 === half }
+      return { confounder, optimizer, trainsOn: (image) => (place[image] as number) % 2 === half }
     })
   }).flat()
   await learn(learners, { view, counterpart, epochs })
   return judge(learners, { view, counterpart })
 }
 
-/** All at once, so that what is left of an image is computed once. */
+/** Trains all confounders side by side, so that each residue is computed once. */
 async function learn(
   learners: readonly Learner[],
   { view, counterpart, epochs }: { view: DefenderView; counterpart: Counterpart; epochs: number },
@@ -146,13 +152,13 @@ async function learn(
   )
   const schedule = cosine(0.05)
   const pairing = lastMade((epoch) => pairingOf(view, { counterpart, stream: `epoch ${epoch}` }))
-  // Of a batch each of them sees half.
-  const brief = { epochs, batch: 2 * recipe.batch, augmentation: noAugmentation, state }
-  for await (const { indices, epoch, step, steps, report } of view.stage(`confounders-${counterpart}`, brief)) {
+  // Each confounder is trained on half of a batch.
+  const stageOptions = { epochs, batch: 2 * recipe.batch, augmentation: noAugmentation, state }
+  for await (const { indices, epoch, step, steps, report } of view.stage(`confounders-${counterpart}`, stageOptions)) {
     scope(() => {
       const shown = residuesOf(view, indices, pairing(epoch))
-      const learned = learners.flatMap(({ confounder, optimizer, learnsFrom }) => {
-        const half = chosen(indices, learnsFrom)
+      const learned = learners.flatMap(({ confounder, optimizer, trainsOn }) => {
+        const half = chosen(indices, trainsOn)
         if (half.images.length === 0) return []
         return scope(() => {
           const d = differenceOf(confounder, shown, { places: half.places, mode: 'train' })
@@ -167,6 +173,7 @@ async function learn(
   }
 }
 
+/** What ℓ compares with y: (d, −d), [images, 2C], of mirror images; d, [images, C], of moved copies. */
 const guessesOf = (d: Tensor, counterpart: Counterpart) => (counterpart === 'mirrored' ? cat([d, d.neg()], 1) : d)
 
 function meansOf(figures: readonly { readonly loss: Tensor; readonly accuracy: Tensor }[]) {
@@ -174,34 +181,40 @@ function meansOf(figures: readonly { readonly loss: Tensor; readonly accuracy: T
   return { loss: mean(figures.map(({ loss }) => loss)), accuracy: mean(figures.map(({ accuracy }) => accuracy)) }
 }
 
-/** Means over divisions, and over four ways to be moved. */
+/** W as the mean over divisions and, of moved copies, over four random moves (an epoch each). */
 async function judge(
   learners: readonly Learner[],
   { view, counterpart }: { view: DefenderView; counterpart: Counterpart },
 ): Promise<Comparison> {
   const { images, classes, compute } = view
-  const ways = counterpart === 'mirrored' ? 1 : 4
-  const weight = 1 / ((learners.length / 2) * ways)
+  const moves = counterpart === 'mirrored' ? 1 : 4
+  const weight = 1 / ((learners.length / 2) * moves) // each image is judged by half of the confounders
   const scores = () => perSample(images.count, compute.device)
   const [ofLabel, ofAny] = [scores(), scores()]
-  const pairing = lastMade((way) => pairingOf(view, { counterpart, stream: `judging ${way}` }))
-  const brief = { epochs: ways, batch: 256, augmentation: noAugmentation, ordered: true, state: { ofLabel, ofAny } }
-  for await (const { indices, epoch: way, report } of view.stage(`judging-${counterpart}`, brief)) {
+  const pairing = lastMade((move) => pairingOf(view, { counterpart, stream: `judging ${move}` }))
+  const stageOptions = {
+    epochs: moves,
+    batch: 256,
+    augmentation: noAugmentation,
+    ordered: true,
+    state: { ofLabel, ofAny },
+  }
+  for await (const { indices, epoch: move, report } of view.stage(`judging-${counterpart}`, stageOptions)) {
     scope(() =>
       noGrad(() => {
-        const shown = residuesOf(view, indices, pairing(way))
-        const judged = learners.flatMap(({ confounder, learnsFrom }) => {
-          const unseen = chosen(indices, (image) => !learnsFrom(image))
+        const shown = residuesOf(view, indices, pairing(move))
+        const judged = learners.flatMap(({ confounder, trainsOn }) => {
+          const unseen = chosen(indices, (image) => !trainsOn(image))
           if (unseen.images.length === 0) return []
           return scope(() => {
             const d = differenceOf(confounder, shown, { places: unseen.places, mode: 'eval' })
             const labels = images.labelsOf(unseen.images)
             const own = d.gather(1, labels.unsqueeze(1))
             const rest = d.sum([1], true).sub(own)
-            const others = rest.div(Math.max(1, classes.length - 1)).numbers()
-            const differences = own.numbers().map((each, k) => each - (others[k] as number))
-            ofLabel.add(unseen.images, differences, weight)
-            ofAny.add(unseen.images, others, weight)
+            const dBar = rest.div(Math.max(1, classes.length - 1)).numbers()
+            const ofOwnLabel = own.numbers().map((dy, k) => dy - (dBar[k] as number)) // d_y − d̄
+            ofLabel.add(unseen.images, ofOwnLabel, weight)
+            ofAny.add(unseen.images, dBar, weight)
             const guesses = guessesOf(d, counterpart)
             return { loss: crossEntropy(guesses, labels), accuracy: accuracy(guesses, labels) }
           })
@@ -211,7 +224,7 @@ async function judge(
     )
   }
   const comparison = { ofLabel: ofLabel.read(), ofAny: ofAny.read() }
-  if (!Object.values(comparison).every((differences) => differences.every(Number.isFinite))) {
+  if (!Object.values(comparison).every((statistics) => statistics.every(Number.isFinite))) {
     throw new UserError(
       'diverged',
       `Cannot judge the images: the confounders of ${counterpart} copies have diverged; try another --seed, or --precision fp32`,
@@ -220,12 +233,12 @@ async function judge(
   return comparison
 }
 
-/** Residues of images as they are shown, and of their counterparts. */
+/** Residues of x and of x′, one row for each of `indices`. */
 function residuesOf({ images }: DefenderView, indices: Int32Array, { own, counterpart }: Pairing): [Tensor, Tensor] {
   return noGrad(() => [residue(images.images(indices, own)), residue(images.images(indices, counterpart))])
 }
 
-/** d = f(x) − f(x′) of the images at some places of a batch, [places, classes]. */
+/** d = f(x) − f(x′), [places, classes], of the images at these places of a batch; `batch`: residues of x and of x′. */
 function differenceOf(
   confounder: Confounder,
   batch: readonly [Tensor, Tensor],
@@ -237,7 +250,7 @@ function differenceOf(
   return outputs.narrow(0, 0, places.length).sub(outputs.narrow(0, places.length, places.length))
 }
 
-/** Which of a batch's images are wanted, and their places in it. */
+/** The wanted images of a batch, and their places in it. */
 function chosen(indices: Int32Array, wanted: (image: number) => boolean): { images: Int32Array; places: Int32Array } {
   const places = Int32Array.from(indices.keys()).filter((place) => wanted(indices[place] as number))
   return { images: places.map((place) => indices[place] as number), places }

@@ -8,16 +8,18 @@ import { scope } from '../../tensor/scope.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { residueChannels } from './residue.ts'
 
-/** A small network that is quick to learn a trigger. */
+/** f: a small network that learns a trigger within a few epochs. */
 export interface Confounder extends Module {
-  /** [batch, classes] of the residues of images */
+  /** [batch, classes], of residues [batch, residueChannels, ⌈height/2⌉, ⌈width/2⌉] */
   forward(residues: Tensor, mode: Mode): Tensor
 }
 
 /**
- * Convolutions of 32 channels over the residue of an image of this shape, which is half its size, each but the first halving it
- * again until neither side is longer than 8; then a linear layer over all places. Nothing is pooled, for most triggers keep to their
- * place, and the network is small, for the fewer weights the fewer images it takes to tell a trigger from chance.
+ * Batch norm, then convolutions 3×3 of 32 channels (batch norm, ReLU), then a linear layer over all places.
+ *
+ * The residue has half the sides of an image of `shape` [channels, height, width]. Each convolution but the first has stride
+ * 2, and there are as many as it takes until neither side exceeds 8. Nothing is pooled, since most triggers keep their place.
+ * The network is small: the fewer its weights, the fewer poisoned images it needs to tell a trigger from chance.
  */
 export function makeConfounder(
   random: Random,

@@ -2,23 +2,26 @@ import type { Random } from '../../tensor/random.ts'
 import type { Draws } from '../../training/augment.ts'
 
 const drawsPerSample = 5
-/** how far a counterpart is moved, in pixels at a side of 32 */
-const reach = 4
+/** the longest move of a moved copy, in pixels of an image whose shorter side is 32 */
+const longestMove = 4
 
-/** What an image is compared with. */
+/** Which counterpart x′ an image x is compared with: its mirror image, or a copy moved to one side. */
 export type Counterpart = 'mirrored' | 'moved'
 
-/** What an image is shown as, and its counterpart. */
+/** How images x and their counterparts x′ are drawn. */
 export interface Pairing {
+  /** draws of x */
   readonly own: Draws
+  /** draws of x′ */
   readonly counterpart: Draws
 }
 
 /**
- * Draws that give every image a counterpart: as natural as itself and showing the same, while a trigger is no longer what
- * it was. It is its mirror image. Or it is moved to one of four sides, by a sixteenth to an eighth of its shorter side, and the
- * gap is filled by its own mirror image; that the gap may not give it away, the image itself is shown with such a gap, in
- * the same place and as wide.
+ * Mirrored: x′ is the mirror image of x, and x is shown as it is.
+ * Moved: x′ is x moved up, down, left or right by 2 to 4 pixels at 32×32 (1/16 to 1/8 of the shorter side), at random.
+ * The strip that the move uncovers is filled by reflection; x is shown with the same strip, so that it tells nothing.
+ *
+ * x′ shows the same as x and looks as natural, but most triggers change.
  */
 export function drawPairing(
   random: Random,
@@ -35,10 +38,10 @@ export function drawPairing(
       counterpart: { augmentation: plain, table },
     }
   }
-  const most = Math.max(1, Math.round((reach * Math.min(...size)) / 32))
-  const least = Math.ceil(most / 2)
+  const longest = Math.max(1, Math.round((longestMove * Math.min(...size)) / 32))
+  const shortest = Math.ceil(longest / 2)
   for (let i = 0; i < table.length; i += drawsPerSample) {
-    const by = (least + random.integer(most - least + 1)) * (random.integer(2) === 0 ? 1 : -1)
+    const by = (shortest + random.integer(longest - shortest + 1)) * (random.integer(2) === 0 ? 1 : -1)
     table[i + random.integer(2)] = by
   }
   const moved = { ...plain, margin: 'mirrored' } as const

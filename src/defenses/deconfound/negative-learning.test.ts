@@ -3,7 +3,7 @@ import { device } from '../../../test/device.ts'
 import { crossEntropy, crossEntropyEach } from '../../nn/losses.ts'
 import { scope } from '../../tensor/scope.ts'
 import { gradients, type Tensor, tensor } from '../../tensor/tensor.ts'
-import { distrust, nearlyLost, shownIn, takeToll } from './negative-learning.ts'
+import { classCorrections, nearlyAllFlagged, negativeLearningLoss, shownIn } from './negative-learning.ts'
 
 const batchOf = (rows: readonly number[][], ys: readonly number[]) => ({
   logits: tensor(rows.flat(), [rows.length, rows[0]?.length ?? 0])
@@ -13,9 +13,9 @@ const batchOf = (rows: readonly number[][], ys: readonly number[]) => ({
   indices: Int32Array.from(ys.keys(), (place) => 10 * place),
 })
 
-const sparing = (...shares: readonly number[]) => shares.map((spared) => ({ left: 1, spared }))
+const trimming = (...shares: readonly number[]) => shares.map((trimmedShare) => ({ prior: 1, trimmedShare }))
 
-describe('distrust', () => {
+describe('the loss with flagged images', () => {
   const rows = [
     [1, 2, 3],
     [3, 0, 0],
@@ -26,43 +26,43 @@ describe('distrust', () => {
   const ys = [2, 0, 0, 0, 1]
 
   // images are numbered by tens
-  const suspecting = (ys: readonly number[], ...suspects: number[]) => ({
+  const flagging = (ys: readonly number[], ...flagged: number[]) => ({
     labels: Int32Array.from({ length: 10 * ys.length }, (_, image) => ys[Math.floor(image / 10)] as number),
-    suspected: (image: number) => suspects.includes(image),
+    flagged: (image: number) => flagged.includes(image),
   })
 
-  it('is cross entropy where there are no suspects, to the bit', () =>
+  it('is cross entropy where none is flagged, to the bit', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
-      const loss = distrust(suspecting(ys), sparing(0.2, 0.2, 0.2))(batch)
+      const loss = negativeLearningLoss(flagging(ys), trimming(0.2, 0.2, 0.2))(batch)
       expect(loss.item()).toBe(crossEntropy(batch.logits, batch.labels).item())
     }))
 
-  it('learns the labels of the others, twice what suspects are not, and nothing of those that look most like their label', () =>
+  it('is −log p of the others, −2·log(1 − p) of flagged images, and 0 of those trimmed, which have the largest p', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
-      const loss = distrust(suspecting(ys, 10, 20, 30), sparing(1 / 3, 0, 0))(batch)
+      const loss = negativeLearningLoss(flagging(ys, 10, 20, 30), trimming(1 / 3, 0, 0))(batch)
       const entropies = crossEntropyEach(batch.logits, batch.labels).numbers() as number[]
-      const denied = (place: number) => -Math.log(1 - Math.exp(-(entropies[place] as number)))
-      const sum = (entropies[0] as number) + (entropies[4] as number) + 2 * (denied(2) + denied(3))
+      const negative = (place: number) => -Math.log(1 - Math.exp(-(entropies[place] as number)))
+      const sum = (entropies[0] as number) + (entropies[4] as number) + 2 * (negative(2) + negative(3))
       expect(loss.item()).toBeCloseTo(sum / 5, 5)
       const gradient = (gradients(loss, [batch.logits])[0] as Tensor).numbers()
       expect(gradient.slice(3, 6).every((each) => each === 0)).toBe(true)
       expect(gradient[6]).toBeGreaterThan(0)
     }))
 
-  it('teaches nothing where all suspects are spared', () =>
+  it('is 0 where all images are flagged and trimmed', () =>
     scope(() => {
       const batch = batchOf(rows, ys)
-      expect(distrust(suspecting(ys, 0, 10, 20, 30, 40), sparing(1, 1, 1))(batch).item()).toBe(0)
+      expect(negativeLearningLoss(flagging(ys, 0, 10, 20, 30, 40), trimming(1, 1, 1))(batch).item()).toBe(0)
     }))
 
   it('outweighs poisoned images that were missed', () =>
     scope(() => {
-      // The first logit is what all images share, the trigger; 95 of 100 poisoned images are suspected.
+      // The first logit is what all images share, the trigger; 95 of 100 poisoned images are flagged.
       const poisoned = 100
-      const suspects = 95
-      const probability = (loss: ReturnType<typeof distrust>, images: number) => {
+      const found = 95
+      const probability = (loss: ReturnType<typeof negativeLearningLoss>, images: number) => {
         let bias = 0
         for (let step = 0; step < 200; step++) {
           const batch = batchOf(Array(images).fill([bias, 0, 0]), Array(images).fill(0))
@@ -71,30 +71,30 @@ describe('distrust', () => {
         }
         return Math.exp(bias) / (Math.exp(bias) + 2)
       }
-      expect(probability(({ logits, labels }) => crossEntropy(logits, labels), poisoned - suspects)).toBeGreaterThan(
+      expect(probability(({ logits, labels }) => crossEntropy(logits, labels), poisoned - found)).toBeGreaterThan(
         0.9,
       )
       expect(
         probability(
-          distrust(
-            { labels: new Int32Array(10 * poisoned), suspected: (image) => image < 10 * suspects },
-            sparing(0.2),
+          negativeLearningLoss(
+            { labels: new Int32Array(10 * poisoned), flagged: (image) => image < 10 * found },
+            trimming(0.2),
           ),
           poisoned,
         ),
       ).toBeLessThan(0.1)
     }))
 
-  it('does not take a class to be rare of which little is left', () =>
+  it('does not learn a class as rare of which most images are flagged', () =>
     scope(() => {
-      // Nothing tells the images apart; of the first class nine of ten are suspected.
+      // Nothing tells the images apart; of the first class nine of ten are flagged.
       let logits = [0, 0]
-      const tolls = [
-        { left: 0.1, spared: 1 },
-        { left: 1, spared: 1 },
+      const corrections = [
+        { prior: 0.1, trimmedShare: 1 },
+        { prior: 1, trimmedShare: 1 },
       ]
       const labels = [...Array(10).fill(0), ...Array(10).fill(1)]
-      const loss = distrust({ labels: Int32Array.from(labels), suspected: (image) => image < 9 }, tolls)
+      const loss = negativeLearningLoss({ labels: Int32Array.from(labels), flagged: (image) => image < 9 }, corrections)
       for (let step = 0; step < 300; step++) {
         const batch = batchOf(Array(20).fill(logits), labels)
         const gradient = (
@@ -107,9 +107,9 @@ describe('distrust', () => {
 })
 
 describe('what an epoch shows', () => {
-  const shown = shownIn({ labels: new Int32Array(10), suspected: (image) => image >= 4 })
+  const shown = shownIn({ labels: new Int32Array(10), flagged: (image) => image >= 4 })
 
-  it('is all that are believed, and each suspect every other time', () => {
+  it('is all that are not flagged, and each flagged one every other time', () => {
     const epochs = [0, 1].map((epoch) => [...(shown?.(epoch) ?? [])])
     expect(epochs.map((images) => images.length)).toEqual([7, 7])
     for (const images of epochs) expect(images.slice(0, 4)).toEqual([0, 1, 2, 3])
@@ -117,67 +117,67 @@ describe('what an epoch shows', () => {
     expect(shown?.(2)).toEqual(shown?.(0))
   })
 
-  it('is everything, as in plain training, where there are no suspects', () => {
-    expect(shownIn({ labels: new Int32Array(10), suspected: () => false })).toBeUndefined()
+  it('is everything, as in plain training, where none is flagged', () => {
+    expect(shownIn({ labels: new Int32Array(10), flagged: () => false })).toBeUndefined()
   })
 })
 
-describe('the toll', () => {
-  const tollsOf = (counts: readonly { label: number; kept: number; suspects: number }[]) => {
-    const images = counts.flatMap(({ label, kept, suspects }) => [
-      ...Array<[number, boolean]>(kept).fill([label, false]),
-      ...Array<[number, boolean]>(suspects).fill([label, true]),
+describe('class corrections', () => {
+  const correctionsOf = (counts: readonly { label: number; unflagged: number; flagged: number }[]) => {
+    const images = counts.flatMap(({ label, unflagged, flagged }) => [
+      ...Array<[number, boolean]>(unflagged).fill([label, false]),
+      ...Array<[number, boolean]>(flagged).fill([label, true]),
     ])
     const labels = Int32Array.from(images, ([label]) => label)
-    const suspected = (image: number) => images[image]?.[1] === true
-    return takeToll({ labels, suspected }, { classes: counts.length, falseDiscoveries: 0.1 })
+    const isFlagged = (image: number) => images[image]?.[1] === true
+    return classCorrections({ labels, flagged: isFlagged }, { classes: counts.length, falseDiscoveries: 0.1 })
   }
 
-  it('of poison from all classes spares those named by mistake and the target’s own, and makes no class rare', () => {
-    const [target, other] = tollsOf([
-      { label: 0, kept: 75, suspects: 100 },
-      ...[1, 2, 3].map((label) => ({ label, kept: 75, suspects: 0 })),
+  it('trim, of poison from all classes, the false positives and the target’s own images, and change no prior', () => {
+    const [target, other] = correctionsOf([
+      { label: 0, unflagged: 75, flagged: 100 },
+      ...[1, 2, 3].map((label) => ({ label, unflagged: 75, flagged: 0 })),
     ])
-    expect(target?.spared).toBeCloseTo(0.1 + (100 - 75) / 100)
-    expect(target?.left).toBe(1)
-    expect(other?.left).toBe(1)
+    expect(target?.trimmedShare).toBeCloseTo(0.1 + (100 - 75) / 100)
+    expect(target?.prior).toBe(1)
+    expect(other?.prior).toBe(1)
   })
 
-  it('of clean-label poison spares all, and knows that the class is as large as others', () => {
-    const [target, other] = tollsOf([
-      { label: 0, kept: 20, suspects: 80 },
-      ...[1, 2, 3, 4].map((label) => ({ label, kept: 100, suspects: 0 })),
+  it('trim all of clean-label poison, and learn the class as if it had the mean unflagged size', () => {
+    const [target, other] = correctionsOf([
+      { label: 0, unflagged: 20, flagged: 80 },
+      ...[1, 2, 3, 4].map((label) => ({ label, unflagged: 100, flagged: 0 })),
     ])
-    expect(target).toEqual({ left: 20 / 84, spared: 1 })
-    expect(other?.left).toBe(1)
+    expect(target).toEqual({ prior: 20 / 84, trimmedShare: 1 })
+    expect(other?.prior).toBe(1)
   })
 
-  it('of classes that differ in size takes none to be rare by suspicion, and spares as of poison from all', () => {
-    const tolls = tollsOf([
-      { label: 0, kept: 10, suspects: 90 },
-      ...[1, 2, 3, 4].map((label) => ({ label, kept: 40 * 2 ** label, suspects: 0 })),
+  it('trim q + 1/C and change no prior where classes differ in size', () => {
+    const corrections = correctionsOf([
+      { label: 0, unflagged: 10, flagged: 90 },
+      ...[1, 2, 3, 4].map((label) => ({ label, unflagged: 40 * 2 ** label, flagged: 0 })),
     ])
-    expect(tolls).toEqual(Array(5).fill({ left: 1, spared: expect.closeTo(0.3) }))
+    expect(corrections).toEqual(Array(5).fill({ prior: 1, trimmedShare: expect.closeTo(0.3) }))
   })
 
-  it('counts no class that has no images', () => {
+  it('do not count classes without images', () => {
     const present = [
-      { label: 0, kept: 20, suspects: 80 },
-      ...[1, 2, 3, 4].map((label) => ({ label, kept: 100, suspects: 0 })),
+      { label: 0, unflagged: 20, flagged: 80 },
+      ...[1, 2, 3, 4].map((label) => ({ label, unflagged: 100, flagged: 0 })),
     ]
-    const empty = [5, 6].map((label) => ({ label, kept: 0, suspects: 0 }))
-    expect(tollsOf([...present, ...empty]).slice(0, 5)).toEqual(tollsOf(present))
-    expect(nearlyLost({ labels: new Int32Array(20), suspected: (image) => image > 1 })).toEqual([])
-    expect(nearlyLost({ labels: new Int32Array(20), suspected: (image) => image > 0 })).toEqual([0])
+    const empty = [5, 6].map((label) => ({ label, unflagged: 0, flagged: 0 }))
+    expect(correctionsOf([...present, ...empty]).slice(0, 5)).toEqual(correctionsOf(present))
+    expect(nearlyAllFlagged({ labels: new Int32Array(20), flagged: (image) => image > 1 })).toEqual([])
+    expect(nearlyAllFlagged({ labels: new Int32Array(20), flagged: (image) => image > 0 })).toEqual([0])
   })
 
-  it('leaves a class that is small, or of which nothing is left, as it is', () => {
-    const [small, lost] = tollsOf([
-      { label: 0, kept: 5, suspects: 0 },
-      { label: 1, kept: 0, suspects: 20 },
-      { label: 2, kept: 100, suspects: 0 },
+  it('leave a class as it is that is small, or of which all images are flagged', () => {
+    const [small, lost] = correctionsOf([
+      { label: 0, unflagged: 5, flagged: 0 },
+      { label: 1, unflagged: 0, flagged: 20 },
+      { label: 2, unflagged: 100, flagged: 0 },
     ])
-    expect(small?.left).toBe(1)
-    expect(lost?.left).toBe(1)
+    expect(small?.prior).toBe(1)
+    expect(lost?.prior).toBe(1)
   })
 })

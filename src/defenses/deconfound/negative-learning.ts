@@ -2,47 +2,53 @@ import { crossEntropy, crossEntropyEach, negativeLearningEach } from '../../nn/l
 import { noGrad, type Tensor, tensor } from '../../tensor/tensor.ts'
 import type { Loss } from '../../training/train-plainly.ts'
 
-/** A suspect is shown in one of so many epochs, and weighs as much more. */
-const turns = 2
+/** A flagged image is shown in one of this many epochs, and its loss is weighted by the same number. */
+const period = 2
 
-/** Labels, one per image, and which of the images are suspected of carrying a false one. */
-interface Distrusted {
+/** Labels, one per image, and which images are flagged as poisoned. */
+interface FlaggedImages {
   readonly labels: Int32Array
-  readonly suspected: (image: number) => boolean
+  readonly flagged: (image: number) => boolean
 }
 
-/** What a class loses to suspicion: the share of its images that is left, and of its suspects the share that may be what they say. */
-interface Toll {
-  readonly left: number
-  readonly spared: number
+/** Corrects the loss for what flagging takes from one class. */
+interface ClassCorrection {
+  /** unflagged / (unflagged + lost), in (0, 1]: the class is learned as if it had its lost images; 1 corrects nothing */
+  readonly prior: number
+  /** share of a batch's flagged images of this label that have no loss, since their label may be right; 0 to 1 */
+  readonly trimmedShare: number
 }
 
 /**
- * Cross entropy, but of the suspects −log(1 − p_y), with y the label: they teach what they are not (negative learning, Kim et al.
- * 2019). Were they only left out, a few poisoned images that had been missed would be enough to teach the trigger; so they are
- * outweighed by all that were found.
+ * ℓ = −log p_y of an image that is not flagged; ℓ = −2·log(1 − p_y) of a flagged one, y being its label; 0 of a trimmed one.
+ * p = softmax(logits + log prior). The loss of a batch is the mean over all its images.
  *
- * Some suspects are what their label says. So of each batch's suspects of a label the share `spared`, to whole images, those
- * with the highest p_y, teaches nothing (trimmed, as in Shen and Sanghavi 2019). And a class of which little is `left` is rare only
- * here: p is the softmax of the logits + log left (logit adjustment, Menon et al. 2021).
+ * −log(1 − p_y) is negative learning (Kim et al. 2019): a flagged image teaches that its label is wrong. The many flagged images
+ * so outweigh the few poisoned ones that were missed, which alone would teach the trigger. Trimmed are, of a batch's
+ * flagged images of a label, the `trimmedShare` with the largest p_y, rounded to whole images (Shen and Sanghavi 2019).
+ * Adding log prior is logit adjustment (Menon et al. 2021). `corrections`: one per class.
  */
-export function distrust({ labels: given, suspected }: Distrusted, tolls: readonly Toll[]): Loss {
-  const adjustment = Float32Array.from(tolls, ({ left }) => Math.log(left))
+export function negativeLearningLoss(
+  { labels: given, flagged }: FlaggedImages,
+  corrections: readonly ClassCorrection[],
+): Loss {
+  const logPrior = Float32Array.from(corrections, ({ prior }) => Math.log(prior))
   return ({ logits: unadjusted, labels, indices }) => {
-    const logits = adjustment.some((each) => each !== 0) ? unadjusted.add(like(unadjusted, adjustment)) : unadjusted
-    const suspects = Array.from(indices.keys()).filter((place) => suspected(indices[place] as number))
-    if (suspects.length === 0) return crossEntropy(logits, labels)
+    const logits = logPrior.some((each) => each !== 0) ? unadjusted.add(like(unadjusted, logPrior)) : unadjusted
+    const flaggedPlaces = Array.from(indices.keys()).filter((place) => flagged(indices[place] as number))
+    if (flaggedPlaces.length === 0) return crossEntropy(logits, labels)
     const p = noGrad(() => logits.softmax(1).gather(1, labels.unsqueeze(1)).numbers())
-    suspects.sort((a, b) => (p[b] as number) - (p[a] as number))
-    const [believed, denied] = [new Float32Array(indices.length).fill(1), new Float32Array(indices.length)]
-    for (const place of suspects) believed[place] = 0
-    for (const [label, { spared }] of tolls.entries()) {
-      const own = suspects.filter((place) => given[indices[place] as number] === label)
-      for (const place of own.slice(Math.round(spared * own.length))) denied[place] = turns
+    flaggedPlaces.sort((a, b) => (p[b] as number) - (p[a] as number))
+    const positive = new Float32Array(indices.length).fill(1) // weight of −log p_y
+    const negative = new Float32Array(indices.length) // weight of −log(1 − p_y)
+    for (const place of flaggedPlaces) positive[place] = 0
+    for (const [label, { trimmedShare }] of corrections.entries()) {
+      const own = flaggedPlaces.filter((place) => given[indices[place] as number] === label)
+      for (const place of own.slice(Math.round(trimmedShare * own.length))) negative[place] = period
     }
     return crossEntropyEach(logits, labels)
-      .mul(like(logits, believed))
-      .add(negativeLearningEach(logits, labels).mul(like(logits, denied)))
+      .mul(like(logits, positive))
+      .add(negativeLearningEach(logits, labels).mul(like(logits, negative)))
       .mean()
   }
 }
@@ -50,59 +56,69 @@ export function distrust({ labels: given, suspected }: Distrusted, tolls: readon
 const like = ({ device }: Tensor, numbers: Float32Array) => tensor(numbers, [numbers.length]).to({ device })
 
 /**
- * The images an epoch shows: all that are believed, and of the suspects every other one, in turn, twice as heavy; undefined, which is
- * all, where there are none. Each suspect left out makes room for an image whose label can be learned.
+ * The images an epoch shows: all that are not flagged, and every other flagged one, in turn. Their loss has weight 2 in
+ * return. Undefined, which means all images, where none is flagged.
  */
-export function shownIn({ labels, suspected }: Distrusted): ((epoch: number) => Int32Array) | undefined {
-  let suspects = 0
-  const turn = labels.map((_, image) => (suspected(image) ? suspects++ % turns : -1))
+export function shownIn({ labels, flagged }: FlaggedImages): ((epoch: number) => Int32Array) | undefined {
+  let count = 0
+  const turn = labels.map((_, image) => (flagged(image) ? count++ % period : -1))
   const images = Int32Array.from(labels.keys())
-  if (suspects === 0) return undefined
-  return (epoch) => images.filter((image) => turn[image] === -1 || turn[image] === epoch % turns)
+  if (count === 0) return undefined
+  return (epoch) => images.filter((image) => turn[image] === -1 || turn[image] === epoch % period)
 }
 
 /**
- * What suspicion takes from each class, as far as sizes tell.
+ * One correction per class y, from n_y images that are not flagged and m_y that are; N images, C classes, q:
  *
- * Spared are those named by mistake, and as many as the class lacks without its suspects. Of poison chosen from all C classes that
- * is about 1/C, the target's own; of a class poisoned under its own label (clean-label) it is all. Such poison takes from
- * one class, the other from all alike, so that lost is what the class lacks beside the others as they are left.
- * Where classes differ in size anyway that says nothing: labels are then taken to be false, and no class to be rare by suspicion.
+ *     trimmedShare = min(1, q + max(0, N/C − n_y) / m_y)
+ *     lost         = min(m_y, max(0, mean n − n_y))
+ *     prior        = n_y / (n_y + lost)
+ *
+ * q stands for the clean images among the flagged ones, N/C − n_y for what the class lacks. Poison chosen from all classes
+ * takes about 1/C of its images from the target class itself, and takes from all classes alike: prior 1. Clean-label
+ * poison lies in one class: all its flagged images are trimmed, and its prior falls.
+ *
+ * Class sizes say this only where classes are of similar size. Where they are not, trimmedShare = q + 1/C and prior = 1.
+ * C and the means count only classes that have images.
  */
-export function takeToll(
-  { labels, suspected }: Distrusted,
+export function classCorrections(
+  { labels, flagged }: FlaggedImages,
   { classes, falseDiscoveries }: { classes: number; falseDiscoveries: number },
-): Toll[] {
-  const [kept, suspects] = [Array<number>(classes).fill(0), Array<number>(classes).fill(0)]
+): ClassCorrection[] {
+  const unflaggedCounts = Array<number>(classes).fill(0)
+  const flaggedCounts = Array<number>(classes).fill(0)
   labels.forEach((label, image) => {
-    const counts = suspected(image) ? suspects : kept
+    const counts = flagged(image) ? flaggedCounts : unflaggedCounts
     counts[label] = (counts[label] as number) + 1
   })
-  const present = new Set(labels) // a class may have no images at all
-  const sizes = kept.filter((_, label) => present.has(label))
-  if (!alike(sizes)) return kept.map(() => ({ left: 1, spared: Math.min(1, falseDiscoveries + 1 / present.size) }))
-  const size = labels.length / present.size
-  const sizeLeft = sizes.reduce((sum, count) => sum + count, 0) / present.size
-  return kept.map((count, label) => {
-    const named = suspects[label] as number
-    const lost = Math.min(named, Math.max(0, sizeLeft - count))
-    const lacking = Math.max(0, size - count)
+  const present = new Set(labels)
+  const sizes = unflaggedCounts.filter((_, label) => present.has(label))
+  if (!similar(sizes)) {
+    const trimmedShare = Math.min(1, falseDiscoveries + 1 / present.size)
+    return unflaggedCounts.map(() => ({ prior: 1, trimmedShare }))
+  }
+  const meanSize = labels.length / present.size
+  const meanUnflagged = sizes.reduce((sum, count) => sum + count, 0) / present.size
+  return unflaggedCounts.map((count, label) => {
+    const ownFlagged = flaggedCounts[label] as number
+    const lost = Math.min(ownFlagged, Math.max(0, meanUnflagged - count))
+    const lacking = Math.max(0, meanSize - count)
     return {
-      left: count === 0 ? 1 : count / (count + lost), // nothing can be learned of a class without images
-      spared: Math.min(1, falseDiscoveries + lacking / Math.max(1, named)),
+      prior: count === 0 ? 1 : count / (count + lost), // a class without unflagged images has nothing to correct
+      trimmedShare: Math.min(1, falseDiscoveries + lacking / Math.max(1, ownFlagged)),
     }
   })
 }
 
-/** The labels of which suspicion leaves less than a tenth. */
-export function nearlyLost({ labels, suspected }: Distrusted): number[] {
-  const kept = labels.filter((_, image) => !suspected(image))
+/** The labels of which more than nine tenths of the images are flagged, ascending. */
+export function nearlyAllFlagged({ labels, flagged }: FlaggedImages): number[] {
+  const unflagged = labels.filter((_, image) => !flagged(image))
   const count = (among: Int32Array, wanted: number) => among.filter((label) => label === wanted).length
-  return [...new Set(labels)].filter((label) => 10 * count(kept, label) < count(labels, label)).sort((a, b) => a - b)
+  return [...new Set(labels)].filter((label) => 10 * count(unflagged, label) < count(labels, label)).sort((a, b) => a - b)
 }
 
-/** Whether more than half of the sizes are within a quarter of the one in the middle. */
-function alike(sizes: readonly number[]): boolean {
-  const middle = [...sizes].sort((a, b) => a - b)[sizes.length >> 1] as number
-  return 2 * sizes.filter((size) => Math.abs(size - middle) <= middle / 4).length > sizes.length
+/** Whether more than half of the sizes are within a quarter of the median size. */
+function similar(sizes: readonly number[]): boolean {
+  const median = [...sizes].sort((a, b) => a - b)[sizes.length >> 1] as number
+  return 2 * sizes.filter((size) => Math.abs(size - median) <= median / 4).length > sizes.length
 }

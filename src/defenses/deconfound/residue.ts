@@ -7,7 +7,7 @@ const unshuffle = operator('pixel_unshuffle')
 const conv2d = operator('conv2d')
 const replicate = operator('replication_pad2d')
 
-/** Δ¹ to Δ⁴ */
+/** Finite differences Δ¹ to Δ⁴, as filters of five pixels. */
 const differences = [
   [0, 0, -1, 1, 0],
   [0, 1, -2, 1, 0],
@@ -16,19 +16,21 @@ const differences = [
 ]
 
 /**
- * What is left of images when what they show is taken away: float pixels [batch, channels, height, width] become
- * [batch, 4·channels + 8, ⌈height/2⌉, ⌈width/2⌉], a place being 2×2 pixels.
+ * The input of the confounder: images of float pixels [batch, channels, height, width] become
+ * [batch, 4·channels + 8, ⌈height/2⌉, ⌈width/2⌉]. A place of the result stands for 2×2 pixels.
  *
- * Of each channel the Laplacian, Δ² along both axes, at each of the four pixels: it holds patterns and edges but no shading. Of the
- * gray image g, along each axis, the logarithm of the local energy of its differences of order 1 to 4,
- * log(mean over 6×6 of (Δᵏg)² + 10⁻⁴): how it falls with the order tells how sharp the image is at that place, whatever it
- * shows, and so where and in which direction it was resampled. Pixels at the border are repeated beyond it.
+ *     4·channels:  Δ²ₓ + Δ²ᵧ of each channel (Laplacian) at each of the 2×2 pixels
+ *     4 + 4:       log(mean over 6×6 of (Δᵏg)² + 10⁻⁴), k = 1 … 4, along x and along y; g is the mean of the channels
+ *
+ * The Laplacian keeps patterns and edges and drops shading. The energies tell how sharp the image is at a place: sharpness
+ * decides how they fall with k. So they show where, and along which axis, an image was resampled. Pixels at the border are
+ * repeated beyond it.
  */
 export function residue(images: Tensor): Tensor {
   return images.device === 'cpu' ? ofImageByImage(images) : composedResidue(images)
 }
 
-/** The same by libtorch's operators, on any device. */
+/** `residue` by libtorch's operators, on any device. */
 export function composedResidue(images: Tensor): Tensor {
   return scope(() => {
     const { device } = images
@@ -51,5 +53,5 @@ export function composedResidue(images: Tensor): Tensor {
   })
 }
 
-/** Channels that `residue` makes of so many. */
+/** Channels of `residue` for images of this many channels. */
 export const residueChannels = (channels: number) => 4 * channels + 2 * differences.length
