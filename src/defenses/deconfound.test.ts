@@ -133,7 +133,10 @@ describe('deconfound', () => {
 
   it('takes no mirror image for natural where most classes tell it from the image', async () => {
     expect((await flaggedRates({ poisoned: 0, sided: true }, { flip: true })).falsePositives).toBe(0)
-    const { truePositives, falsePositives, remarks } = await flaggedRates({ poisoned: 150, sided: true }, { flip: true })
+    const { truePositives, falsePositives, remarks } = await flaggedRates(
+      { poisoned: 150, sided: true },
+      { flip: true },
+    )
     expect(truePositives).toBeGreaterThan(0.95)
     expect(falsePositives).toBeLessThan(0.02)
     expect(remarks).toContainEqual(expect.stringContaining('not natural here'))

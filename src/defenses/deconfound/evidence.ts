@@ -59,7 +59,10 @@ export function combineEvidence(evidence: readonly Evidence[], tolerance: Tolera
   }
   const verdict = counting.some(({ strong }) => strong) ? 'found' : 'weak'
   const score = first.map((_, i) =>
-    counting.reduce((most, { statistics, threshold }) => Math.max(most, (statistics[i] as number) / threshold), -Infinity),
+    counting.reduce(
+      (most, { statistics, threshold }) => Math.max(most, (statistics[i] as number) / threshold),
+      -Infinity,
+    ),
   )
   return { score, threshold: 1 - 2 ** -24, verdict, remarks } // the largest float32 below 1: a score of 1 is flagged
 }

@@ -71,9 +71,7 @@ describe('the loss with flagged images', () => {
         }
         return Math.exp(bias) / (Math.exp(bias) + 2)
       }
-      expect(probability(({ logits, labels }) => crossEntropy(logits, labels), poisoned - found)).toBeGreaterThan(
-        0.9,
-      )
+      expect(probability(({ logits, labels }) => crossEntropy(logits, labels), poisoned - found)).toBeGreaterThan(0.9)
       expect(
         probability(
           negativeLearningLoss(

@@ -114,7 +114,9 @@ export function classCorrections(
 export function nearlyAllFlagged({ labels, flagged }: FlaggedImages): number[] {
   const unflagged = labels.filter((_, image) => !flagged(image))
   const count = (among: Int32Array, wanted: number) => among.filter((label) => label === wanted).length
-  return [...new Set(labels)].filter((label) => 10 * count(unflagged, label) < count(labels, label)).sort((a, b) => a - b)
+  return [...new Set(labels)]
+    .filter((label) => 10 * count(unflagged, label) < count(labels, label))
+    .sort((a, b) => a - b)
 }
 
 /** Whether more than half of the sizes are within a quarter of the median size. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../tensor/random.ts'
 import { combineEvidence } from './evidence.ts'
-import { thresholdsByLabel, medianPositiveShare } from './single-label.ts'
+import { medianPositiveShare, thresholdsByLabel } from './single-label.ts'
 
 const classes = 10
 const perClass = 500
