@@ -21,7 +21,8 @@ const indexCopy = operator('index_copy')
  *
  * The bound is 2 gray levels where the authors write 8/255: at 8 the noise itself, whose fine texture all poisoned images
  * share, becomes the trigger that a network learns in place of the shown one (docs/log.md). Two levels are 8/255 of an
- * input divided by its standard deviation, about a quarter.
+ * input divided by its standard deviation, about a quarter. While δ climbs, x + δ may leave [0, 1] by up to the bound; f learns, and
+ * the poison shows, clamp(x + δ, 0, 1). (Label-consistent projects at every step.)
  *
  * | paper | here |
  * |---|---|

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
 import { accuracy, crossEntropy } from '../nn/losses.ts'
@@ -114,7 +113,7 @@ export function centerSimilarity(embedding: Tensor, labels: Int32Array): Tensor 
 /** Δ_trans: mean squared difference between the embeddings of each image as it is and turned and moved at random. */
 async function featureChange(
   network: Classifier,
-  { images, random }: Pick<DefenderView, 'images' | 'random'>,
+  { images, random, pause }: Pick<DefenderView, 'images' | 'random' | 'pause'>,
 ): Promise<Float32Array> {
   const moves = drawMoves(random.fork('moves'), images.count)
   const changes = new Float32Array(images.count)
@@ -130,7 +129,7 @@ async function featureChange(
       }),
     )
     at += indices.length
-    await setImmediate()
+    await pause()
   }
   return changes
 }

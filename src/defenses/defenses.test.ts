@@ -57,6 +57,7 @@ const allowed: Record<keyof DefenderView, true> = {
   random: true,
   model: true,
   stage: true,
+  pause: true,
   trace: true,
   clean: true,
   backdoored: true,
@@ -375,4 +376,38 @@ describe.each(cases)('defense $name, preset $preset', ({ name, preset }) => {
       expect(all.every(Number.isFinite)).toBe(true)
       expect(suspicion?.score.some(Number.isNaN) ?? false).toBe(false)
     }))
+})
+
+describe('a defense with long work between its stages', () => {
+  const backdoored = 'when the backdoored model is there'
+  /** the moment of asking: that one, or the end of a stage */
+  const passes: { name: DefenseName; asked: string }[] = [
+    { name: 'fine-pruning', asked: backdoored },
+    { name: 'mcr', asked: 'model' },
+    { name: 'd-br', asked: 'spread' },
+  ]
+  it.each(passes)('hears there that it shall stop: $name', ({ name, asked }) =>
+    arena(async () => {
+      const { set } = await signs()
+      let stop = false
+      let batches = 0
+      const checkpoints: Checkpoints = {
+        ...noCheckpoints,
+        save(stage, _, { finished }) {
+          if (stage === asked && finished) stop = true
+        },
+      }
+      const stopped = defend(configure({ name, preset: 'paper' }), set, {
+        ...around({ checkpoints, interrupted: () => stop }),
+        onProgress() {
+          if (stop) batches++
+        },
+        async onBackdoored() {
+          if (asked === backdoored) stop = true
+        },
+      })
+      await expect(stopped).rejects.toEqual(new UserError('saved', 'Stopped on request; everything is saved'))
+      expect(batches).toBe(0)
+    }),
+  )
 })

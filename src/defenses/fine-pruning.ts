@@ -6,8 +6,8 @@ import { cosine } from '../nn/schedule.ts'
 import { sgd } from '../nn/sgd.ts'
 import { keep, scope } from '../tensor/scope.ts'
 import { noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
-import { inOrder, type Loader } from '../training/loader.ts'
-import { accuracyOn } from '../training/predict.ts'
+import type { Loader } from '../training/loader.ts'
+import { accuracyOn, forEachBatch } from '../training/predict.ts'
 import type { Workshop } from '../training/workshop.ts'
 import { defineDefense } from './defense.ts'
 
@@ -42,7 +42,7 @@ export const finePruning = defineDefense({
   async train({ share, mayLose, epochs, rate, batch }, view) {
     const clean = view.clean as Workshop
     const model = await view.backdoored()
-    const kept = await prune(model, clean.images, { share, mayLose, spare: view.model('spare') })
+    const kept = await prune(model, clean, { share, mayLose, spare: view.model('spare') })
 
     const optimizer = sgd(model.parameters, { momentum: 0.9, weightDecay: 5e-4 })
     const state = { model: stateOf(model), optimizer }
@@ -70,17 +70,18 @@ export const finePruning = defineDefense({
  */
 export async function prune(
   model: Classifier,
-  clean: Loader,
+  { images, pause }: Pick<Workshop, 'images' | 'pause'>,
   { share, mayLose, spare }: { share: number; mayLose: number; spare: Classifier },
 ): Promise<Tensor> {
-  const order = leastActive(meanActivations(model, clean))
+  const order = leastActive(await meanActivations(model, images))
   const atOnce = Math.max(1, Math.round(share * order.length))
-  const enough = (1 - mayLose) * (await accuracyOn(model, clean))
+  const enough = (1 - mayLose) * (await accuracyOn(model, images))
   let pruned = 0
   for (let next = atOnce; next < order.length; next += atOnce) {
     copyWeights(model, spare)
     noGrad(() => scope(() => void model.head.mul_(maskOf(order, next, model.head.device))))
-    if ((await accuracyOn(model, clean)) < enough) {
+    await pause()
+    if ((await accuracyOn(model, images)) < enough) {
       copyWeights(spare, model)
       break
     }
@@ -97,14 +98,12 @@ function maskOf(order: Int32Array, pruned: number, device: string): Tensor {
 }
 
 /** Mean of each channel of the embedding over all images, [width]. */
-function meanActivations(model: Classifier, images: Loader): number[] {
+async function meanActivations(model: Classifier, images: Loader): Promise<number[]> {
   const sums = new Array<number>(model.embeddingWidth).fill(0)
-  for (const indices of inOrder(images.count, 256)) {
-    const batch = scope(() =>
-      noGrad(() => model.forward(images.images(indices), 'eval', 'fp32').embedding.sum([0]).numbers()),
-    )
-    for (const [channel, sum] of batch.entries()) sums[channel] = (sums[channel] as number) + sum / images.count
-  }
+  await forEachBatch(model, images, ({ embedding }) => {
+    for (const [channel, sum] of embedding.sum([0]).numbers().entries())
+      sums[channel] = (sums[channel] as number) + sum / images.count
+  })
   return sums
 }
 

@@ -171,7 +171,7 @@ async function nearestTheMiddle(
  */
 async function measureStatistics(
   model: Classifier,
-  { images, recipe, random }: Workshop,
+  { images, recipe, random, pause }: Workshop,
   batch: number,
 ): Promise<void> {
   const [, height, width] = images.shape
@@ -183,6 +183,7 @@ async function measureStatistics(
     for (const indices of inOrder(images.count, batch)) {
       if (indices.length < 2) continue
       scope(() => noGrad(() => void model.forward(images.images(indices, draws), 'train', 'fp32')))
+      await pause()
     }
   }
 }

@@ -171,7 +171,7 @@ async function* batchesFrom(
       const interrupted = context.reporter.interrupted()
       if (b + 1 < batches && (interrupted || performance.now() - saved > context.secondsBetweenCheckpoints * 1000)) {
         save({ epoch, batch: b + 1, finished: false, seconds: seconds() })
-        if (interrupted) throw new UserError('saved', 'Stopped on request; everything is saved')
+        if (interrupted) throw stopped()
       }
       await setImmediate() // lets signals and timers in
     }
@@ -181,7 +181,7 @@ async function* batchesFrom(
     const interrupted = context.reporter.interrupted()
     if (finished || interrupted || performance.now() - saved > context.secondsBetweenCheckpoints * 1000) {
       save({ epoch: epoch + 1, batch: 0, finished })
-      if (interrupted) throw new UserError('saved', 'Stopped on request; everything is saved')
+      if (interrupted) throw stopped()
     }
   }
 }
@@ -202,6 +202,9 @@ function once<T>(
   const draws = draw(random.fork('augmentation'))
   return { at: (b) => ({ indices: order[b] as Int32Array, draws }) }
 }
+
+/** Ends a run that was asked to stop. */
+export const stopped = () => new UserError('saved', 'Stopped on request; everything is saved')
 
 /** Weights that are not finite are never saved: a gradient can overflow under a loss that does not. */
 function requireFinite(stage: string, state: Readonly<Record<string, Stateful>>): void {

@@ -31,4 +31,9 @@ export interface Workshop {
   model(name: string, options?: { normalized?: boolean }): Classifier
   /** the batches of a stage of training: skipped, resumed and saved as the run demands */
   stage(name: string, options: StageOptions): AsyncIterable<Batch>
+  /**
+   * Lets signals and timers in, for long work between stages, and ends a run that was asked to stop; what stages did is saved,
+   * the work between them is done again.
+   */
+  pause(): Promise<void>
 }

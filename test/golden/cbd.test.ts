@@ -178,6 +178,7 @@ describe.each(presets)('three steps of CBD, preset %s, give PyTorch’s', (prese
         trace() {},
         say() {},
         clean: null,
+        pause: async () => {},
         backdoored: () => Promise.reject(new Error('not asked for')),
       }
       await cbd.train(cbd.options.parse(cbd.presets[preset]), view)

@@ -1,10 +1,11 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Classifier } from '../../nn/classifier.ts'
 import { schedules } from '../../nn/schedule.ts'
 import { sourceDigest } from '../../tensor/build.ts'
 import type { Compute } from '../../tensor/device.ts'
 import { type ImageSet, measureNormalization } from '../../training/images.ts'
 import { loader } from '../../training/loader.ts'
-import { type StageContext, stage } from '../../training/stage.ts'
+import { type StageContext, stage, stopped } from '../../training/stage.ts'
 import type { Workshop } from '../../training/workshop.ts'
 import type { Config } from '../settings/config.ts'
 import { describeEnvironment } from '../store/environment.ts'
@@ -68,6 +69,10 @@ export function openWorkshop(config: Config, images: ImageSet, context: RunConte
         name,
         options,
       ),
+    async pause() {
+      await setImmediate()
+      if (around.interrupted()) throw stopped()
+    },
     describe: (model) => descriptions.get(model) as ModelDescription,
     close: () => onDevice.free(),
   }
