@@ -10,7 +10,7 @@ import { stateOf } from '../nn/module.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { type Checkpoints, checkpointFolder, noCheckpoints } from '../training/checkpoint.ts'
-import { type ImageSet, imageSet } from '../training/images.ts'
+import { type ImageSet, imageSet, subset } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { predict } from '../training/predict.ts'
 import { quiet } from '../training/reporter.ts'
@@ -190,6 +190,30 @@ describe('deconfound', () => {
       }
       const training = trained(discs({ poisoned: 0 }), { ...ours, flip: true }, { checkpoints })
       await expect(training).rejects.toThrow(/diverged/)
+    }))
+
+  it('names nothing where one class was brought up to size by copying its images, and copies get one score', () =>
+    arena(async () => {
+      const images = discs({ poisoned: 0 })
+      const few = Array.from({ length: 400 }, (_, k) => 4 * (k % 25) + 3) // 25 images of class d, 16 times each
+      const others = Array.from(images.labels.keys()).filter((i) => images.labels[i] !== 3)
+      const { suspicion } = await trained(subset(images, [...others, ...few]), { ...ours, flip: true })
+      const { score, threshold, verdict } = suspicion as Suspicion
+      expect(verdict).toBe('none')
+      expect(score.filter((each) => each > threshold).length).toBe(0)
+      const ofCopies = score.subarray(others.length)
+      expect(Array.from(ofCopies, (_, k) => ofCopies[k % 25])).toEqual([...ofCopies])
+    }))
+
+  it('tells of images that have an exact copy under another label', () =>
+    arena(async () => {
+      const images = discs({ poisoned: 0 })
+      const twice = subset(images, [...images.labels.keys(), 0, 1, 4])
+      const labels = twice.labels.map((label, i) => (i === count || i === count + 1 ? 2 : label))
+      const { suspicion } = await trained(imageSet({ ...twice, labels }), { ...ours, 'defense.confounder-epochs': 1 })
+      expect(suspicion?.remarks).toContainEqual(
+        '4 images have an exact copy under another label (a, b, c): of each such pair one label is wrong',
+      )
     }))
 
   it('says so where all images of a class are flagged, and trains all the same', async () => {

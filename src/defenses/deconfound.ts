@@ -12,6 +12,7 @@ import { lastMade } from '../training/passes.ts'
 import { perSample } from '../training/per-sample.ts'
 import { trainPlainly } from '../training/train-plainly.ts'
 import { type Confounder, makeConfounder } from './deconfound/confounder.ts'
+import { type Copies, contradictions, divide, findCopies, meansOfCopies } from './deconfound/copies.ts'
 import { type Counterpart, drawPairing, type Pairing } from './deconfound/counterparts.ts'
 import { combineEvidence, type Evidence } from './deconfound/evidence.ts'
 import { classCorrections, nearlyAllFlagged, negativeLearningLoss, shownIn } from './deconfound/negative-learning.ts'
@@ -63,25 +64,31 @@ export const deconfound = defineDefense({
   async train({ divisions, confounderEpochs: epochs, falseDiscoveries: q, falseShare }, view) {
     const { images, classes, recipe } = view
     const evidence: Evidence[] = []
+    const copies = await findCopies(view)
+    const labels = copies.distinct.map((image) => images.labels[image] as number)
+    const search = { divisions, epochs, copies }
     let mirrored = recipe.augmentation.flip
     // On clean images W is nearly symmetric, not exactly: some have a line at one border. No evidence was left from an
     // asymmetry of 1.1 to 1.2 on, except once for 13 images at 1.5 (docs/log.md).
     if (mirrored) {
-      const { ofLabel, ofAny } = await compare(view, 'mirrored', { divisions, epochs })
+      const { ofLabel, ofAny } = await compare(view, 'mirrored', search)
       // About 1/2 even where a few classes are poisoned; near 1 where mirror images are not natural, as of letters and arrows.
-      mirrored = medianPositiveShare(ofLabel, images.labels) < 0.65
+      mirrored = medianPositiveShare(ofLabel, labels) < 0.65
       if (mirrored) {
-        evidence.push({ statistics: ofLabel, asymmetry: { toCount: 1.5, toFlag: 1 }, labels: images.labels })
+        evidence.push({ statistics: ofLabel, asymmetry: { toCount: 1.5, toFlag: 1 }, labels })
         evidence.push({ statistics: ofAny, asymmetry: { toCount: 2, toFlag: 2 } })
       }
     }
-    const { ofLabel } = await compare(view, 'moved', { divisions, epochs })
+    const { ofLabel } = await compare(view, 'moved', search)
     evidence.push({ statistics: ofLabel, asymmetry: { toCount: 2, toFlag: 2 } })
-    const maxFalse = falseShare * images.count
-    const { score, threshold, verdict, remarks } = combineEvidence(evidence, { q, maxFalse })
+    const maxFalse = falseShare * copies.distinct.length
+    const { score: scores, threshold, verdict, remarks } = combineEvidence(evidence, { q, maxFalse })
+    const score = Float32Array.from(copies.place, (at) => scores[at] as number)
 
     const flaggedImages = { labels: images.labels, flagged: (i: number) => (score[i] as number) > threshold }
     const reservations = []
+    const contradiction = contradictions(copies, { labels: images.labels, classes })
+    if (contradiction) reservations.push(contradiction)
     if (recipe.augmentation.flip && !mirrored) reservations.push(notNatural)
     if (!mirrored) reservations.push(movedAlone)
     const lost = nearlyAllFlagged(flaggedImages).map((label) => classes[label])
@@ -109,7 +116,7 @@ interface Learner {
   readonly trainsOn: (image: number) => boolean
 }
 
-/** W, [images], mean over divisions and moves, from confounders that have not seen the image. */
+/** W, [distinct images], mean over divisions and moves, from confounders that have not seen the image. */
 interface Comparison {
   /** d_y − d̄ */
   readonly ofLabel: Float32Array
@@ -121,21 +128,22 @@ interface Comparison {
 async function compare(
   view: DefenderView,
   counterpart: Counterpart,
-  { divisions, epochs }: { divisions: number; epochs: number },
+  { divisions, epochs, copies }: { divisions: number; epochs: number; copies: Copies },
 ): Promise<Comparison> {
   const { images, random, compute, classes } = view
   const learners = Array.from({ length: divisions }, (_, division) => {
-    const place = random.fork(`halves ${division}`).permutation(images.count)
+    const halfOf = divide(random.fork(`halves ${division}`), copies)
     return [0, 1].map((half): Learner => {
       const own = random.fork(`confounder ${counterpart} ${division} ${half}`)
       const confounder = makeConfounder(own, { compute, shape: images.shape, classes: classes.length })
       // f sees each image a few times only: it must learn at once (the learning rate below), and not by heart (the weight decay).
       const optimizer = sgd(confounder.parameters, { momentum: 0.9, weightDecay: 1e-2 })
-      return { confounder, optimizer, trainsOn: (image) => (place[image] as number) % 2 === half }
+      return { confounder, optimizer, trainsOn: (image) => halfOf(image) === half }
     })
   }).flat()
   await learn(learners, { view, counterpart, epochs })
-  return judge(learners, { view, counterpart })
+  const { ofLabel, ofAny } = await judge(learners, { view, counterpart })
+  return { ofLabel: meansOfCopies(ofLabel, copies), ofAny: meansOfCopies(ofAny, copies) }
 }
 
 /** Trains all confounders side by side, so that each residue is computed once. */

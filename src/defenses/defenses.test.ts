@@ -398,9 +398,13 @@ describe('a defense with long work between its stages', () => {
         },
       }
       const stopped = defend(configure({ name, preset: 'paper' }), set, {
-        ...around({ checkpoints, interrupted: () => stop }),
-        onProgress() {
-          if (stop) batches++
+        ...around({ checkpoints }),
+        reporter: {
+          ...quiet,
+          interrupted: () => stop,
+          progress() {
+            if (stop) batches++
+          },
         },
         async onBackdoored() {
           if (asked === backdoored) stop = true

@@ -71,7 +71,7 @@ export function openWorkshop(config: Config, images: ImageSet, context: RunConte
       ),
     async pause() {
       await setImmediate()
-      if (around.interrupted()) throw stopped()
+      if (context.reporter.interrupted()) throw stopped()
     },
     describe: (model) => descriptions.get(model) as ModelDescription,
     close: () => onDevice.free(),
