@@ -168,8 +168,18 @@ function hash(model: Classifier): string {
 function reachable(value: unknown, seen = new Set<unknown>()): Set<unknown> {
   if (typeof value !== 'object' || value === null || seen.has(value)) return seen
   seen.add(value)
-  if (!ArrayBuffer.isView(value)) for (const each of Object.values(value)) reachable(each, seen)
+  if (ArrayBuffer.isView(value)) return seen
+  const inside = value instanceof Set || value instanceof Map ? [...value.entries()] : Object.values(value)
+  for (const each of inside) reachable(each, seen)
   return seen
+}
+
+/** Numbers in a list of any kind as a text, by which copies of it are found; a text of its own for anything else. */
+function listed(value: unknown): string {
+  const numbers =
+    ArrayBuffer.isView(value) && !(value instanceof DataView) ? value : value instanceof Set ? [...value] : value
+  const list = Array.isArray(numbers) || ArrayBuffer.isView(numbers) ? Array.from(numbers as Int32Array) : []
+  return list.length > 0 ? list.join() : 'no list'
 }
 
 describe('the catalogue of defenses', () => {
@@ -223,10 +233,19 @@ describe.each(cases)('defense $name, preset $preset', ({ name, preset }) => {
       expect(Object.keys(view.recipe).sort()).toEqual(Object.keys(allowedRecipe).sort())
       expect(Object.keys(view.images).sort()).toEqual(['count', 'free', 'images', 'labels', 'labelsOf', 'shape'])
       expect([...view.images.labels]).toEqual([...set.labels])
+      const secrets = [truth, truth.poisoned, truth.covers, truth.originalLabels].filter(
+        (each) => 'hash' in each || each.length > 0,
+      )
+      const own = secrets.map(listed).filter((list) => list !== 'no list')
+      expect(own.length).toBeGreaterThanOrEqual(2) // poisoned images, and labels before
       for (const value of reachable(view)) {
-        if (ArrayBuffer.isView(value))
-          expect([truth.poisoned.length, truth.covers.length]).not.toContain((value as Int32Array).length)
-        expect(value).not.toBe(truth.originalLabels)
+        expect(secrets).not.toContain(value)
+        expect(own).not.toContain(listed(value))
+      }
+      // The look would find them, as they are, copied or as a plain list, however deep.
+      for (const leak of [truth, truth.poisoned.slice(), [...truth.originalLabels], new Set(truth.poisoned)]) {
+        const found = [...reachable({ ...view, recipe: { ...view.recipe, deep: [{ leak }] } })]
+        expect(found.some((value) => secrets.includes(value as Truth) || own.includes(listed(value)))).toBe(true)
       }
     }))
 

@@ -34,8 +34,12 @@ describe('auroc', () => {
     expect(auroc(Float32Array.of(Number.NEGATIVE_INFINITY, 0, Number.POSITIVE_INFINITY), (i) => i === 2)).toBe(1)
   })
 
-  it('ends where a score is no number', () => {
-    expect(auroc(Float32Array.of(1, Number.NaN, 2), (i) => i === 2)).toEqual(expect.any(Number))
+  it('is nothing where a score that counts is no number', () => {
+    const scores = Float32Array.of(1, Number.NaN, 2)
+    for (const positive of [0, 1, 2]) expect(auroc(scores, (i) => i === positive)).toBeNull()
+    const others = (i: number) => i !== 1
+    expect(auroc(scores, (i) => i === 2, others)).toBe(1)
+    expect(auroc(scores, (i) => i === 0, others)).toBe(0)
   })
 
   it('is nothing where one side is empty', () => {

@@ -1,6 +1,6 @@
 /**
  * Area under the receiver operating characteristic: the chance that a positive scores above a negative, ties counting
- * half (Mann and Whitney 1947). Null where one side is empty.
+ * half (Mann and Whitney 1947). Null where one side is empty, or a score is NaN, which has no place in an order.
  */
 export function auroc(
   scores: Float32Array,
@@ -10,6 +10,7 @@ export function auroc(
   const order = Array.from(scores.keys())
     .filter(counted)
     .sort((a, b) => (scores[a] as number) - (scores[b] as number))
+  if (order.some((i) => Number.isNaN(scores[i]))) return null
   let positives = 0
   let ranks = 0
   for (let i = 0; i < order.length; ) {
