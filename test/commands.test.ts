@@ -48,10 +48,11 @@ const json = async (...words: string[]) => {
 }
 
 describe('poison, train, evaluate', () => {
+  let run = ''
   it('go together: the model of a poisoned folder is measured against the trigger it was poisoned by', async () => {
     const poisoned = await json('poison', '--attack', 'badnets', '--out', at('signs'), ...small)
     expect(poisoned).toMatchObject({ out: at('signs'), truth: at('signs-truth'), images: 48, poisonedImages: 5 })
-    const { run } = await json('train', at('signs'), '--defense', 'none', '--runs', at('runs'), ...quick)
+    ;({ run } = await json('train', at('signs'), '--defense', 'none', '--runs', at('runs'), ...quick))
     const measured = await json('evaluate', run, '--trigger', at('signs-truth'))
     expect(measured).toMatchObject({ trigger: poisoned.trigger, cleanImages: 24, triggeredImages: 22 })
     const { out } = await command('evaluate', run, '--trigger', at('signs-truth'))
@@ -63,10 +64,30 @@ describe('poison, train, evaluate', () => {
       ['--attack', 'blend'],
       ['--attack.size', '2'],
     ]) {
-      const { code, error } = await command('evaluate', at('signs-truth'), '--trigger', at('signs-truth'), ...words)
+      const { code, error } = await command('evaluate', run, '--trigger', at('signs-truth'), ...words)
       expect([code, error]).toEqual([2, expect.stringContaining(`Cannot use '${words[0]?.slice(2)}' with --trigger`)])
     }
-    expect(await command('evaluate', 'x', '--trigger', home)).toMatchObject({ code: 2 })
+    expect(await command('evaluate', run, '--trigger', home)).toMatchObject({ code: 2 })
+    expect(await command('evaluate', 'x')).toMatchObject({ code: 2, error: expect.stringContaining("a model at 'x'") })
+  })
+
+  it('go together on a plain folder, of which poison leaves out a share to measure on', async () => {
+    const photos = at('signs') // class folders, and nothing beside them
+    const poisoned = await command('poison', photos, '--attack', 'badnets', '--out', at('copy'), '--threads', '1')
+    expect(poisoned.error).toContain('no test images there: 12 of 48 images are set apart to measure on')
+    const trained = await json('train', at('copy'), '--defense', 'none', '--runs', at('runs'), ...quick)
+    const measured = await json('evaluate', trained.run, '--trigger', at('copy-truth'))
+    expect(measured).toMatchObject({ data: photos, cleanImages: 12, triggeredImages: 11, remarks: [] })
+    const truth = JSON.parse(readFileSync(join(at('copy-truth'), 'truth.json'), 'utf8'))
+    expect(truth.trigger).toBe(measured.trigger)
+    // the trained model has seen all images of its own folder: nothing is left to measure on
+    const { code, error } = await command('evaluate', trained.run)
+    expect([code, error]).toEqual([3, expect.stringContaining(`'${at('copy')}': it has no test images; put images`)])
+  })
+
+  it('leave nothing out where told so', async () => {
+    const words = ['--attack', 'badnets', '--test-share', '0', '--out', at('whole'), '--threads', '1']
+    expect(await json('poison', at('signs'), ...words)).toMatchObject({ images: 48 })
   })
 })
 
@@ -81,7 +102,7 @@ describe('poison', () => {
 
   it('takes a folder as its first word', async () => {
     const words = ['--attack', 'badnets', '--out', at('again'), '--threads', '1', '--device', device]
-    expect(await json('poison', at('said'), ...words)).toMatchObject({ images: 48, poisonedImages: 5 })
+    expect(await json('poison', at('said'), ...words)).toMatchObject({ images: 36, poisonedImages: 4 })
     const config = readFileSync(join(at('again-truth'), 'config.yaml'), 'utf8')
     expect(config).toContain('dataset: image-folder')
     const { out } = await command('poison', at('said'), '--attack', 'badnets', '--print-config')

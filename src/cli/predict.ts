@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { UserError } from '../errors.ts'
 import { classifyFiles } from '../experiment/measure/classify.ts'
 import { settleCompute } from '../experiment/store/environment.ts'
-import { modelFile } from './model-file.ts'
+import { modelFile } from '../experiment/store/model-file.ts'
 import { percent, table } from './tables.ts'
 
 export const predictCommand = new Command('predict')

@@ -1,6 +1,6 @@
 import type { Evaluation, SuspicionQuality } from '../experiment/measure/evaluate.ts'
 import type { ExperimentResult, PlainFigures } from '../experiment/store/schema.ts'
-import type { Verdict } from '../training/suspicion.ts'
+import { saidOf } from './verdict.ts'
 
 /** Rows of equal length as a table with aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string {
@@ -55,18 +55,6 @@ export function suspicionRows(quality: SuspicionQuality): string[][] {
     ['AUROC of suspicion', auroc === null ? '–' : auroc.toFixed(3), ''],
     ...remarks.map((remark) => ['', '', remark]),
   ]
-}
-
-/** What a verdict means, in a sentence. */
-export function saidOf(verdict: Verdict): string {
-  return sentences[verdict]
-}
-
-const sentences: Readonly<Record<Verdict, string>> = {
-  found: 'there is evidence that the flagged images are poisoned',
-  weak: 'the evidence is weak: the flagged images may be clean, and poisoned images may have been missed',
-  none: 'there is no evidence of poisoning',
-  'not-judged': 'the images are ranked, and whether any is poisoned was not judged',
 }
 
 /** CA, ASR and RA with what each is over. */

@@ -7,9 +7,19 @@ import type { Findings } from '../training/suspicion.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { dryRun } from './dry-run.ts'
 import { inRun } from './session.ts'
-import { percent, saidOf, table } from './tables.ts'
+import { percent, table } from './tables.ts'
+import { saidOf } from './verdict.ts'
 
-const attacking = ['attack', 'rate', 'class-rate', 'target', 'labelling', 'clean-share', 'reference'] as const
+const attacking = [
+  'attack',
+  'rate',
+  'class-rate',
+  'target',
+  'labelling',
+  'clean-share',
+  'test-share',
+  'reference',
+] as const
 const without = ['data', 'dataset', ...attacking] as const // 'data' is an argument
 
 export const trainCommand = withSettings(new Command('train'), { without, defaults: trainingDefaults })
@@ -36,21 +46,35 @@ export const trainCommand = withSettings(new Command('train'), { without, defaul
 
 /** A training's result for a person. */
 export function describeTraining(result: TrainingResult): string {
+  const { suspicion, heldOutImages, testImages } = result
   const rows = [
-    ['images', `${result.trainingImages}, and ${result.heldOutImages} held out, which are not searched`],
-    ['files skipped', String(result.skippedFiles.length)],
     [
-      'held-out agreement',
-      `${percent(result.heldOutAgreement)} of ${result.heldOutImages} images, whose labels are as untrusted as the rest`,
+      'images',
+      `${result.trainingImages}${heldOutImages > 0 ? `, and ${heldOutImages} held out, which are not searched` : ''}`,
     ],
-    ['model', result.files.model],
+    ['files skipped', String(result.skippedFiles.length)],
   ]
-  if (result.suspicion) {
-    rows.push(['suspects', found(result.suspicion, result)])
-    rows.push(['verdict', `${result.suspicion.verdict}: ${saidOf(result.suspicion.verdict)}`])
-    rows.push(...result.suspicion.remarks.map((remark) => ['', remark]))
+  if (heldOutImages > 0)
+    rows.push([
+      'held-out agreement',
+      `${percent(result.heldOutAgreement)} of ${heldOutImages} images, whose labels are as untrusted as the rest`,
+    ])
+  if (suspicion?.estimatedRate && heldOutImages > 0) rows.push(['', expectedGap(suspicion.estimatedRate)])
+  if (testImages > 0)
+    rows.push(['test agreement', `${percent(result.testAgreement)} of ${testImages} images of its test folder`])
+  rows.push(['model', result.files.model])
+  if (suspicion) {
+    const { verdict, remarks } = suspicion
+    rows.push(['suspects', found(suspicion, result)])
+    rows.push(['verdict', `${verdict}: ${saidOf(verdict, result.trainingImages)}`])
+    rows.push(...remarks.map((remark) => ['', remark]))
   }
   return table(rows)
+}
+
+/** Why a model that does not obey the trigger agrees with fewer held-out labels than one that does. */
+function expectedGap(rate: number): string {
+  return `if the flagged images are poisoned, about ${percent(rate)} of these labels are false too: to miss them is right`
 }
 
 function found(findings: Findings, { classes, files }: TrainingResult): string {

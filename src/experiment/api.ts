@@ -1,6 +1,7 @@
 import { classifyFiles } from './measure/classify.ts'
 import { detectPoison, resolveDetection } from './measure/detect.ts'
 import { evaluateModel } from './measure/evaluate-model.ts'
+import { evaluationSettings, openMeasured } from './measure/evaluation-settings.ts'
 import { type Format, poisonData as writePoisoned } from './poison-data.ts'
 import { onFolder } from './prepare/data.ts'
 import { type Listener, silent } from './prepare/listener.ts'
@@ -9,7 +10,7 @@ import { resumeRun } from './resume.ts'
 import { runExperiment } from './run.ts'
 import { resolveConfig } from './settings/config.ts'
 import { settleCompute } from './store/environment.ts'
-import { againstTrigger, openTrigger } from './store/recorded-trigger.ts'
+import { modelFile } from './store/model-file.ts'
 import { createRun, openRun, type RunFolder } from './store/run-folder.ts'
 import { runTraining, trainingSettings } from './train.ts'
 
@@ -40,17 +41,18 @@ export function resume(path: string, options: Options = {}) {
 }
 
 /**
- * Measures a saved model on a data set's test images, and against an attack's trigger; or, with `trigger` a run's
- * directory or the truth beside a poisoned data set, against the trigger recorded there.
+ * Measures a model, given as a file or as a run's directory, on the test images of its run and against the trigger that
+ * its run poisoned with, unless the settings say otherwise. `trigger` names a run's directory or the truth beside a poisoned
+ * data set, whose trigger is measured instead.
  */
 export function evaluate(
-  modelFile: string,
-  settings: Given,
+  model: string,
+  settings: Given = {},
   { listener, trigger }: Options & { readonly trigger?: string } = {},
 ) {
-  const recorded = trigger === undefined ? undefined : openTrigger(trigger)
-  const config = resolveConfig(recorded ? againstTrigger(recorded, settings) : settings)
-  return evaluateModel(modelFile, config, { listener: { ...silent, ...listener }, recorded })
+  const measured = openMeasured(model, trigger)
+  const config = resolveConfig(evaluationSettings(measured, settings))
+  return evaluateModel(measured, config, { ...silent, ...listener })
 }
 
 /**
@@ -74,9 +76,9 @@ export function preview(settings: Given, { listener, out }: Options & { readonly
   return previewTrigger(resolveConfig(detected(settings)), { out, listener: { ...silent, ...listener } })
 }
 
-/** What a saved model says of image files. */
-export function classify(modelFile: string, files: readonly string[], { device = 'auto' }: { device?: string } = {}) {
-  return classifyFiles(modelFile, files, settleCompute({ device, precision: 'fp32', threads: 0 }))
+/** What a model, given as a file or as a run's directory, says of image files. */
+export function classify(model: string, files: readonly string[], { device = 'auto' }: { device?: string } = {}) {
+  return classifyFiles(modelFile(model), files, settleCompute({ device, precision: 'fp32', threads: 0 }))
 }
 
 /** Where `data` is given without `dataset`, the folder says which it is. */

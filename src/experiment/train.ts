@@ -3,14 +3,16 @@ import { writeSuspects } from '../report/suspects.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
-import { type ImageSet, subset } from '../training/images.ts'
+import type { ImageSet } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
-import { findings } from '../training/suspicion.ts'
+import { type Findings, findings, type Suspicion } from '../training/suspicion.ts'
 import { watchForCollapse } from './measure/collapse.ts'
+import { leadingLabel } from './measure/leading-label.ts'
 import { loadDataset, onFolder } from './prepare/data.ts'
 import { defend } from './prepare/defend.ts'
 import type { Listener } from './prepare/listener.ts'
+import { setApart } from './prepare/set-apart.ts'
 import { loadTrusted } from './prepare/trusted.ts'
 import type { Config } from './settings/config.ts'
 import { rememberEnvironment, settleRun } from './store/environment.ts'
@@ -30,10 +32,10 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
 
   return arena(async () => {
     const { train: given, test, problems } = await loadDataset(config, listener)
-    if (test) listener.say(`the ${test.labels.length} test images are not used: 'deconfound evaluate' measures on them`)
+    if (test) listener.say('the test images are not trained on: agreement with them is measured')
     const clean = await loadTrusted(config, given, listener)
-    const environment = rememberEnvironment(folder, given, null, compute, listener.say)
-    const { kept, heldOut } = holdOut(given, config, random.fork('holdout'))
+    const environment = rememberEnvironment(folder, given, test, compute, listener.say)
+    const { kept, apart: heldOut } = holdOut(given, config, random.fork('holdout'))
 
     const watch = watchForCollapse(kept.labels, listener.say)
     const { classifier, suspicion, description } = await defend(config, kept, {
@@ -52,7 +54,8 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
     })
     const modelHash = saveModel(folder.file('model.safetensors'), classifier, description)
     if (suspicion) writeSuspects(folder.file('suspects.csv'), kept, suspicion)
-    const agreement = heldOut && (await agreementWith(heldOut))
+    const heldOutAgreement = heldOut && (await agreementWith(heldOut))
+    const testAgreement = test && (await agreementWith(test))
 
     async function agreementWith(images: ImageSet): Promise<number> {
       const onDevice = loader(images, compute.device)
@@ -75,8 +78,11 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
       skippedFiles: problems,
       heldOutImages: heldOut?.labels.length ?? 0,
       /** share of held-out images, labels untrusted, that the model labels as they came */
-      heldOutAgreement: agreement,
-      suspicion: suspicion ? findings(suspicion, kept.labels) : null,
+      heldOutAgreement,
+      testImages: test?.labels.length ?? 0,
+      /** share of the folder's test images that the model labels as they are labelled; nothing else is done with them */
+      testAgreement,
+      suspicion: suspicion ? judged(suspicion, kept) : null,
       files: {
         model: folder.file('model.safetensors'),
         suspects: suspicion ? folder.file('suspects.csv') : null,
@@ -90,39 +96,30 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
   })
 }
 
+/** What a suspicion amounts to, with a remark on a ranking that leans where no image is flagged. */
+function judged(suspicion: Suspicion, { labels, classes }: ImageSet): Findings {
+  const found = findings(suspicion, labels)
+  const leading = found.suspects === 0 ? leadingLabel(suspicion, labels) : null
+  if (!leading) return found
+  const { label, count, top, share } = leading
+  const facts = `${count} of the ${top} most suspicious images are labelled '${classes[label]}', as are ${Math.round(100 * share)} % of all`
+  return { ...found, remarks: [...found.remarks, `${facts}: look at the top of suspects.csv`] }
+}
+
 /** What `train` does unless told otherwise. */
 export const trainingDefaults = { defense: 'deconfound' } as const
 
 /** The settings for a person's own folder. */
 export function trainingSettings(data: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const defaults = given.defense === undefined ? trainingDefaults : {}
-  return { ...defaults, ...onFolder(data, given), attack: 'none' }
+  return { ...defaults, ...onFolder(data, given), attack: 'none', 'test-share': 0 }
 }
 
 /** A seeded share of each class set apart, leaving every class at least two images to train on. */
-function holdOut(given: ImageSet, { holdout }: Config, random: Random): { kept: ImageSet; heldOut: ImageSet | null } {
+function holdOut(given: ImageSet, { holdout }: Config, random: Random): { kept: ImageSet; apart: ImageSet | null } {
   if (given.labels.length < 4) {
     throw new UserError('data', `Cannot train on ${given.labels.length} images: that is too few to learn anything from`)
   }
-  const sizes = given.classes.map((_, k) => given.labels.filter((label) => label === k).length)
-  const left = sizes.map((size) => Math.max(0, Math.min(Math.floor(holdout * size), size - 2)))
-  const apart = new Set<number>()
-  for (const i of random.permutation(given.labels.length)) {
-    const label = given.labels[i] as number
-    if ((left[label] as number) <= 0) continue
-    left[label] = (left[label] as number) - 1
-    apart.add(i)
-  }
-  if (apart.size === 0) return { kept: given, heldOut: null }
-  const indices = Int32Array.from(given.labels.keys())
-  return {
-    kept: subset(
-      given,
-      indices.filter((i) => !apart.has(i)),
-    ),
-    heldOut: subset(
-      given,
-      indices.filter((i) => apart.has(i)),
-    ),
-  }
+  const count = (size: number) => Math.min(Math.floor(holdout * size), size - 2)
+  return setApart(given, { random, count })
 }

@@ -57,6 +57,60 @@ describe('a model measured against a recorded trigger', () => {
   })
 })
 
+describe('a run measured again', () => {
+  it('is measured on its own data and against its own trigger, however it is named', async () => {
+    const { run, trigger, target, attackSuccessRate, cleanAccuracy, triggeredImages } = await once()
+    const figures = { trigger, target, attackSuccessRate, cleanAccuracy, triggeredImages, remarks: [] }
+    for (const path of [run, await model()])
+      for (const given of [
+        {},
+        { attack: 'badnets' },
+        { dataset: 'signs' },
+        { attack: 'badnets', 'attack.size': 6 },
+      ] as const)
+        expect(await evaluate(path, given)).toMatchObject({ ...figures, triggerFrom: run, run })
+  })
+
+  it.each([
+    [{ attack: 'blend' }, 'attack is blend, not badnets'],
+    [{ 'attack.size': 3 }, 'attack.size is 3, not 6'],
+    [{ target: 0 }, 'target is 0, not 3'],
+    [{ labelling: 'all-to-all' }, 'labelling is all-to-all, not all-to-one'],
+    [{ seed: 5 }, 'seed is 5, not 4'],
+  ] as const)('says that another trigger is not its own: %j', async (given, facts) => {
+    const { run, trigger } = await once()
+    const measured = await evaluate(run, given)
+    expect(measured.trigger).not.toBe(trigger)
+    expect(measured.triggerFrom).toBeNull()
+    expect(measured.remarks).toEqual([expect.stringMatching(`not the trigger that the run poisoned.*: here ${facts}$`)])
+  })
+
+  it('changes to another attack of any kind', async () => {
+    const { run } = await once()
+    for (const attack of ['sig', 'wanet'] as const) expect(await evaluate(run, { attack })).toMatchObject({ attack })
+    const built = await evaluate(run, { attack: 'two-triggers', 'attack.second': 'wanet' })
+    expect(built.remarks).toEqual([expect.stringContaining('attack is two-triggers, not badnets')])
+  })
+
+  it('is refused with another share of test images, which would be images it was trained on', async () => {
+    const { run } = await once()
+    expect(() => evaluate(run, { 'test-share': 0.3 })).toThrow(
+      'another test-share: it was trained on all but a share of 0.1',
+    )
+  })
+})
+
+describe('a run without a trigger of its own', () => {
+  it('is measured on the data it was trained on, and says that no trigger was measured', async () => {
+    const plain = await run({ ...data, 'model.depth': 10, epochs: 1, batch: 30, ...machine }, { runs })
+    const measured = await evaluate(plain.run)
+    expect(measured).toMatchObject({ attackSuccessRate: null, cleanAccuracy: plain.cleanAccuracy })
+    expect(measured.remarks).toEqual([expect.stringContaining('No trigger was measured: name one by --trigger')])
+    const attacked = await evaluate(plain.run, { attack: 'badnets' })
+    expect(attacked.remarks).toEqual([expect.stringContaining('here attack is badnets, not none')])
+  })
+})
+
 describe('openTrigger', () => {
   it('takes the trigger of a run that is not finished', async () => {
     const path = await copy('unfinished', 'config.yaml', (text) => text)

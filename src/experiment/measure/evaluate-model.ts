@@ -5,33 +5,43 @@ import { craftAttack } from '../prepare/craft.ts'
 import { craftAgain } from '../prepare/craft-again.ts'
 import { inTrainingOrder, loadDataset } from '../prepare/data.ts'
 import type { Listener } from '../prepare/listener.ts'
+import { labelsOf } from '../settings/attack-options.ts'
 import type { Config } from '../settings/config.ts'
 import { describeEnvironment, settleCompute } from '../store/environment.ts'
-import type { RecordedTrigger } from '../store/recorded-trigger.ts'
 import { loadModel, type ModelDescription } from '../store/saved-model.ts'
 import { evaluate } from './evaluate.ts'
+import { differences, type Measured, readingOf } from './evaluation-settings.ts'
 
-export interface EvaluateOptions {
-  readonly listener: Listener
-  /** the trigger must be this one; what it has learned is read from there */
-  readonly recorded?: RecordedTrigger | undefined
-}
-
-/** Measures a saved model on a data set's test images, and against the configured attack's trigger. */
-export async function evaluateModel(modelFile: string, config: Config, { listener, recorded }: EvaluateOptions) {
+/**
+ * Measures a saved model on a data set's test images, and against a trigger: the one that is named, else the run's own where
+ * the configuration still says so, else the configured attack's.
+ */
+export async function evaluateModel(measured: Measured, config: Config, listener: Listener) {
+  const { file, run, poisonedBy, against } = measured
   const compute = settleCompute(config)
   return arena(async () => {
-    const { model, description } = loadModel(modelFile, compute)
+    const { model, description } = loadModel(file, compute)
+    if (!against) refuseOtherReading(file, description, config)
     const { train: given, test, problems } = await loadDataset(config, listener)
-    if (!test) throw new UserError('data', `Cannot measure on '${config.dataset}': it has no test images`)
-    const classOf = matchClasses(description, test, `'${modelFile}' on '${config.dataset}'`)
+    if (!test) {
+      const remedy = "put images that you trust in a folder 'test' beside 'train', or give other data"
+      throw new UserError(
+        'data',
+        `Cannot measure on '${config.data ?? config.dataset}': it has no test images; ${remedy}`,
+      )
+    }
+    const classOf = matchClasses(description, test, `'${file}' on '${config.dataset}'`)
     const { train } = inTrainingOrder(given, config)
+    const other = poisonedBy ? differences(poisonedBy, config) : []
+    const recorded = against ?? (other.length === 0 ? poisonedBy : undefined)
     const { attack, trigger } = recorded
       ? await craftAgain(recorded, config, train, { compute, listener })
       : await craftAttack(config, train, { compute, listener })
     return {
-      model: modelFile,
+      model: file,
+      run: run ?? null,
       dataset: config.dataset,
+      data: config.data ?? null,
       attack: config.attack,
       trigger,
       triggerFrom: recorded?.path ?? null,
@@ -39,9 +49,31 @@ export async function evaluateModel(modelFile: string, config: Config, { listene
       seed: config.seed,
       ...(await evaluate(model, test, { attack, device: compute.device, classOf })),
       skippedFiles: problems,
+      /** what to know of the trigger, a sentence each */
+      remarks: remarksOn(config, measured, other),
       environment: { ...describeEnvironment(compute), testHash: test.hash },
     }
   })
+}
+
+function refuseOtherReading(file: string, description: ModelDescription, { options }: Config): void {
+  for (const [name, own] of Object.entries(readingOf(description))) {
+    const value = options.dataset[name]
+    if (value === undefined || value === own) continue
+    const facts = `it was trained on images read with '${own}'`
+    throw new UserError(
+      'usage',
+      `Cannot measure '${file}' on images read with ${name} '${value}': ${facts}; leave dataset.${name} out`,
+    )
+  }
+}
+
+function remarksOn(config: Config, { poisonedBy, against }: Measured, other: readonly string[]): string[] {
+  const labels = labelsOf(config.attack, config.options.attack)
+  if (labels === 'none')
+    return ['No trigger was measured: name one by --trigger (a run, or the truth beside poisoned data) or by --attack']
+  if (against || !poisonedBy || other.length === 0) return []
+  return [`This is not the trigger that the run poisoned its images with: here ${other.join(', ')}`]
 }
 
 /** By each of the model's classes, the data's of the same name: folders are sorted, other data sets are not. */

@@ -7,6 +7,7 @@ import type { Config } from '../settings/config.ts'
 import { hashOfData, type Identity } from '../store/records.ts'
 import { describeDataset } from './describe-data.ts'
 import type { Listener } from './listener.ts'
+import { setApart } from './set-apart.ts'
 
 /** The data set of the catalogue that lies at `data`. */
 export function datasetAt(data: string): DatasetName {
@@ -20,13 +21,24 @@ export function onFolder(data: string, given: Readonly<Record<string, unknown>>)
   return { ...given, dataset: datasetAt(data), data }
 }
 
-/** Loads the configured data set, and tells what it holds and what was left out of it. */
+/** Loads the configured data set, and tells what it holds and what was left out; one without test images gives a share of its own. */
 export async function loadDataset(config: Config, listener: Listener): Promise<Dataset> {
   const entry = datasets[config.dataset] as unknown as DatasetEntry
   const { data, seed, options } = config
-  const dataset = await entry.load(options.dataset, { data, seed, progress: listener.reading })
+  const given = await entry.load(options.dataset, { data, seed, progress: listener.reading })
+  const dataset = given.test || config['test-share'] === 0 ? given : withTestShare(given, config['test-share'])
   if (entry.data !== null) for (const line of describeDataset(dataset)) listener.say(line)
   return dataset
+}
+
+/** Sets a share of each class apart to measure on. */
+function withTestShare({ train: given, problems, notes }: Dataset, share: number): Dataset {
+  // Not by the run's seed: runs with other seeds, and who measures a model later, see the same test images.
+  const random = new Random(0).fork('test images')
+  const count = (size: number) => Math.min(size - 1, Math.max(1, Math.round(share * size)))
+  const { kept, apart } = setApart(given, { random, count })
+  const facts = `${apart?.labels.length ?? 0} of ${given.labels.length} images are set apart to measure on`
+  return { train: kept, test: apart, problems, notes: [...notes, `no test images there: ${facts}`] }
 }
 
 /**
@@ -51,7 +63,7 @@ export function inTrainingOrder(
 /** What a record of this experiment is of besides its configuration: reads the images, those of one data set once. */
 export async function identify(config: Config, listener: Listener): Promise<Identity> {
   const { dataset, data, seed, options } = config
-  const key = JSON.stringify([dataset, data, seed, options.dataset])
+  const key = JSON.stringify([dataset, data, seed, options.dataset, config['test-share']])
   const known = hashes.get(key) ?? hashesOf(config, listener)
   hashes.set(key, known)
   known.catch(() => hashes.delete(key))

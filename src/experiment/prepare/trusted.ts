@@ -31,8 +31,9 @@ export async function loadTrusted(config: Config, untrusted: ImageSet, listener:
   return imageSet({ ...train, labels, classes: untrusted.classes })
 }
 
-/** Options belong to their data set: those of another one mean nothing here. */
-function trustedConfig(config: Config, data: string): Config {
+/** All of the images. Options belong to their data set: those of another one mean nothing here. */
+function trustedConfig(given: Config, data: string): Config {
+  const config = { ...given, 'test-share': 0 }
   const dataset = datasetAt(data)
   if (dataset === config.dataset) return { ...config, data }
   const { options } = resolveConfig({ dataset })

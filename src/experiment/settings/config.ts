@@ -40,6 +40,12 @@ export const settings = z.strictObject({
     .min(0)
     .optional()
     .describe("class that triggered images shall be taken for (default: the data set's)"),
+  'test-share': z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0.1)
+    .describe('share of each class that is set apart to measure on, where the data have no test images'),
   'clean-share': z
     .number()
     .min(0)

@@ -17,17 +17,26 @@ export interface RecordedTrigger {
 /** Opens what `run` or `poison` recorded of a trigger. */
 export function openTrigger(path: string): RecordedTrigger {
   const file = (name: string) => join(resolve(path), name)
-  const refuse = (facts: string) => {
+  const refuse = (facts: string): never => {
     const remedy = "give the directory of a run, or the folder '…-truth' beside a poisoned data set"
     throw new UserError('usage', `Cannot take a trigger from '${path}': ${facts}; ${remedy}`)
   }
-  const config = file('config.yaml')
-  if (!existsSync(config)) refuse('it has no config.yaml')
+  if (!existsSync(file('config.yaml'))) refuse('it has no config.yaml')
+  return findTrigger(path) ?? refuse('no trigger is recorded there')
+}
+
+/** What a run's directory, or the truth beside a data set, records of a trigger; undefined where it records none. */
+export function findTrigger(path: string): RecordedTrigger | undefined {
+  const file = (name: string) => join(resolve(path), name)
   const record = ['result.json', 'truth.json'].map(file).find(existsSync)
   const trigger = record && triggerIn(record)
-  if (!trigger) return refuse('no trigger is recorded there')
-  const settings = flattenConfig(resolveConfig(parseConfigFile(readFileSync(config, 'utf8'), config), `'${config}'`))
-  return { path: resolve(path), trigger, settings, file }
+  return trigger === undefined ? undefined : { path: resolve(path), trigger, settings: recordedSettings(path), file }
+}
+
+/** The complete configuration in a run's directory, or in the truth beside a data set, as a flat record. */
+export function recordedSettings(path: string): Record<string, unknown> {
+  const file = join(resolve(path), 'config.yaml')
+  return flattenConfig(resolveConfig(parseConfigFile(readFileSync(file, 'utf8'), file), `'${file}'`))
 }
 
 /**

@@ -74,6 +74,19 @@ export function saveModel(path: string, model: Classifier, of: ModelDescription)
 
 /** Reads a model and puts it on the device of `compute`. What the file claims to be takes no memory until its weights fit. */
 export function loadModel(path: string, compute: Compute): { model: Classifier; description: ModelDescription } {
+  const { tensors, description: of } = readModel(path)
+  requireWeights(of, tensors, { path, compute })
+  const model = buildModel(of, { random: new Blank(), compute })
+  restoreTensors(stateOf(model).tensors, tensors, path)
+  return { model, description: of }
+}
+
+/** What a model file says of its model. */
+export function describeModel(path: string): ModelDescription {
+  return readModel(path).description
+}
+
+function readModel(path: string) {
   const bytes = readBytes(path)
   if (!looksLikeSafetensors(bytes)) {
     const remedy = 'give the model.safetensors of a finished run, or its directory'
@@ -86,10 +99,7 @@ export function loadModel(path: string, compute: Compute): { model: Classifier; 
   const options = models[parsed.data.model].options.safeParse(parsed.data.options)
   if (!options.success)
     throw new UserError('data', `Cannot use '${path}' as a model: ${options.error.issues[0]?.message}`)
-  requireWeights(parsed.data, tensors, { path, compute })
-  const model = buildModel(parsed.data, { random: new Blank(), compute })
-  restoreTensors(stateOf(model).tensors, tensors, path)
-  return { model, description: parsed.data }
+  return { tensors, description: parsed.data }
 }
 
 /** Compares the shapes of what is stored with those of the network described, which is built without memory for its weights. */

@@ -110,6 +110,8 @@ export const trainingSchema = z.strictObject({
   heldOutAgreement: share
     .nullable()
     .describe('share of held-out images, labels untrusted, that are classified as labelled'),
+  testImages: z.int().default(0).describe('images of the folder that are no training images'),
+  testAgreement: share.nullable().default(null).describe('share of them that are classified as labelled'),
   suspicion: z.strictObject(findings).nullable(),
   files: z.strictObject({ model: z.string(), suspects: z.string().nullable() }),
   modelHash: z.string(),
