@@ -49,23 +49,51 @@ function listEntries(what: keyof typeof catalogues) {
 
 function entryTable(entries: readonly Entry[]): string {
   return entries
-    .map(({ name, title, options }) => {
+    .map((entry) => {
+      const { name, title, options } = entry
+      const { paper, presets = [] } = entry as { paper?: string; presets?: string[] }
       const lines = options.map(({ name, default: standard, description }) => {
         return ['', `--${name}`, description + (standard === null ? '' : ` (default: ${standard})`)]
       })
-      return [`${name}: ${title}`, ...(lines.length > 0 ? [table(lines)] : [])].join('\n')
+      return [
+        `${name}: ${title}`,
+        ...(paper ? [`  ${paper}`] : []),
+        ...(presets.length > 1 ? [`  --preset ${presets.join(', ')} (default: ${presets[0]})`] : []),
+        ...(lines.length > 0 ? [table(lines)] : []),
+      ].join('\n')
     })
     .join('\n\n')
 }
 
+/** What is shown of a result of either kind. */
+interface Shown {
+  readonly cleanAccuracy?: number
+  readonly attackSuccessRate?: number | null
+  readonly heldOutAgreement?: number | null
+  readonly suspicion?: { readonly verdict?: string; readonly suspects: number } | null
+}
+
+/** Runs with what tells them apart: their names alone say neither length nor rate nor seed. */
 function runTable(runs: ReturnType<typeof listRuns>): string {
   if (runs.length === 0) return 'There are no runs here yet'
-  const rows = runs.map(({ run, state, result }) => {
-    const { cleanAccuracy, attackSuccessRate } = (result ?? {}) as {
-      cleanAccuracy?: number
-      attackSuccessRate?: number
-    }
-    return [run, state, percent(cleanAccuracy), percent(attackSuccessRate)]
+  const rows = runs.map(({ run, kind, state, settings, result }) => {
+    const { cleanAccuracy, attackSuccessRate, heldOutAgreement, suspicion } = (result ?? {}) as Shown
+    const { epochs, seed, rate, 'class-rate': classRate, 'dataset.size': size } = settings ?? {}
+    const poisoning = kind === 'training' ? '–' : shown(rate ?? (classRate && `${classRate} of class`))
+    const suspects = suspicion ? `${suspicion.suspects} ${suspicion.verdict ?? ''}` : '–'
+    return [
+      run,
+      state,
+      ...[epochs, size, seed].map(shown),
+      poisoning,
+      percent(cleanAccuracy),
+      percent(attackSuccessRate),
+      percent(heldOutAgreement),
+      suspects,
+    ]
   })
-  return table([['run', 'state', 'CA', 'ASR'], ...rows])
+  const heads = ['run', 'state', 'epochs', 'size', 'seed', 'rate', 'CA', 'ASR', 'agreement', 'suspects']
+  return table([heads, ...rows])
 }
+
+const shown = (value: unknown) => (value === undefined ? '–' : String(value))

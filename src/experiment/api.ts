@@ -76,9 +76,16 @@ export function preview(settings: Given, { listener, out }: Options & { readonly
   return previewTrigger(resolveConfig(detected(settings)), { out, listener: { ...silent, ...listener } })
 }
 
-/** What a model, given as a file or as a run's directory, says of image files. */
-export function classify(model: string, files: readonly string[], { device = 'auto' }: { device?: string } = {}) {
-  return classifyFiles(modelFile(model), files, settleCompute({ device, precision: 'fp32', threads: 0 }))
+/**
+ * What a model, given as a file or as a run's directory, says of images: files, folders, or patterns. `top` is how many classes
+ * are named for each.
+ */
+export function classify(
+  model: string,
+  files: readonly string[],
+  { device = 'auto', threads = 0, top = 1 }: { device?: string; threads?: number; top?: number } = {},
+) {
+  return classifyFiles(modelFile(model), files, { compute: settleCompute({ device, precision: 'fp32', threads }), top })
 }
 
 /** Where `data` is given without `dataset`, the folder says which it is. */

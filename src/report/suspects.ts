@@ -1,26 +1,19 @@
 import { writeAtomically } from '../files.ts'
 import type { ImageSet } from '../training/images.ts'
 import type { Suspicion } from '../training/suspicion.ts'
+import { csv, textCell } from './csv.ts'
 
-/** Writes all training images as CSV, the most suspicious first: rank, whether it is named a suspect, score, label, file. */
+/**
+ * Writes all training images as CSV, the most suspicious first: rank, whether the image is flagged, score, label, file. Files are
+ * named as data sets name them: a newline in a name is `\x0a`, a byte that is no UTF-8 `\xff`, a backslash before an x `\x5c`.
+ */
 export function writeSuspects(path: string, images: ImageSet, { score, threshold }: Suspicion): void {
   const order = Array.from(score.keys()).sort((a, b) => (score[b] as number) - (score[a] as number) || a - b)
   const rows = order.map((i, rank) => {
     const value = score[i] as number
     const label = images.classes[images.labels[i] as number] as string
-    return [
-      rank + 1,
-      value > threshold ? 'yes' : 'no',
-      value.toFixed(4),
-      cell(label),
-      cell(images.names[i] as string),
-    ].join(',')
+    const file = images.names[i] as string
+    return [String(rank + 1), value > threshold ? 'yes' : 'no', value.toFixed(4), textCell(label), textCell(file)]
   })
-  writeAtomically(path, `rank,suspect,score,label,file\n${rows.join('\n')}\n`)
-}
-
-/** A cell that a spreadsheet shows as text whatever it holds: quoted, and never the start of a formula. */
-function cell(text: string): string {
-  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
-  return `"${harmless.replaceAll('"', '""')}"`
+  writeAtomically(path, csv([['rank', 'suspect', 'score', 'label', 'file'], ...rows]))
 }

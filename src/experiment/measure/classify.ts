@@ -1,30 +1,42 @@
 import { readFileSync, statSync } from 'node:fs'
 import { createDecoder } from '../../datasets/decode-image.ts'
 import { UserError } from '../../errors.ts'
+import type { Classifier } from '../../nn/classifier.ts'
 import type { Compute } from '../../tensor/device.ts'
 import { arena, scope } from '../../tensor/scope.ts'
 import { noGrad } from '../../tensor/tensor.ts'
-import { imageSet } from '../../training/images.ts'
+import { imageBytes, imageSet } from '../../training/images.ts'
 import { loader } from '../../training/loader.ts'
-import { loadModel } from '../store/saved-model.ts'
+import { loadModel, type ModelDescription } from '../store/saved-model.ts'
+import { findImages, type ImageFile } from './image-files.ts'
+
+/** A class, and its probability by the model's own softmax. */
+export interface Guess {
+  readonly class: string
+  readonly probability: number
+}
 
 /** What a model says of one image file. */
 export interface Classification {
   readonly file: string
+  /** the most probable class; null for a file that was refused */
   readonly class: string | null
-  /** of the class, by the model's own softmax */
   readonly probability: number | null
+  /** the most probable classes, the best first; as many as were asked for */
+  readonly guesses: readonly Guess[]
   /** why the file was refused, where it was */
   readonly problem: string | null
 }
 
 const largestFile = 256 * 2 ** 20
+/** how many files are read and classified at a time */
+const together = 8
 
-/** Classifies image files; a file that is no image is reported and keeps the others from nothing. */
+/** Classifies image files, and those in folders; a file that is no image is reported and keeps the others from nothing. */
 export async function classifyFiles(
   modelFile: string,
-  files: readonly string[],
-  compute: Compute,
+  words: readonly string[],
+  { compute, top = 1 }: { compute: Compute; top?: number },
 ): Promise<Classification[]> {
   return arena(async () => {
     const { model, description } = loadModel(modelFile, compute)
@@ -37,50 +49,64 @@ export async function classifyFiles(
     }
     const { fit, ground = 'black' } = description
     const decoder = await createDecoder({ size: height, fit, ground })
+    const files = await findImages(words)
     const classifications: Classification[] = []
-    for (const file of files) {
-      const decoded = await readPixels(file, (bytes) => decoder.decode(bytes))
-      if (typeof decoded === 'string') {
-        classifications.push({ file, class: null, probability: null, problem: decoded })
-        continue
+    for (let from = 0; from < files.length; from += together) {
+      const part = files.slice(from, from + together)
+      const read = await Promise.all(part.map((file) => readPixels(file, decoder.decode)))
+      const images = read.filter((each) => typeof each !== 'string')
+      const guesses = guess(model, images, { description, device: compute.device })
+      for (const [i, { name: file }] of part.entries()) {
+        const found = read[i]
+        const ranked = typeof found === 'string' ? [] : (guesses.shift() as readonly Guess[])
+        const { class: best = null, probability = null } = ranked[0] ?? {}
+        const problem = typeof found === 'string' ? found : null
+        classifications.push({ file, class: best, probability, guesses: ranked.slice(0, top), problem })
       }
-      const set = imageSet({
-        pixels: decoded,
-        shape: description.shape,
-        labels: new Int32Array(1),
-        classes: description.classes,
-        names: [file],
-      })
-      const onDevice = loader(set, compute.device)
-      const probabilities = scope(() =>
-        noGrad(() =>
-          model
-            .forward(onDevice.images(Int32Array.of(0)), 'eval', 'fp32')
-            .logits.softmax(1)
-            .numbers(),
-        ),
-      )
-      onDevice.free()
-      const probability = Math.max(...probabilities)
-      const name = description.classes[probabilities.indexOf(probability)] as string
-      classifications.push({ file, class: name, probability, problem: null })
     }
     return classifications
   })
 }
 
+/** Of each image all classes, the most probable first. */
+function guess(
+  model: Classifier,
+  images: readonly Uint8Array[],
+  { description: { shape, classes }, device }: { description: ModelDescription; device: string },
+): Guess[][] {
+  if (images.length === 0) return []
+  const count = images.length
+  const pixels = new Uint8Array(count * imageBytes(shape))
+  for (const [i, image] of images.entries()) pixels.set(image, i * imageBytes(shape))
+  const names = images.map((_, i) => String(i))
+  const onDevice = loader(imageSet({ pixels, shape, labels: new Int32Array(count), classes, names }), device)
+  const places = Int32Array.from({ length: count }, (_, i) => i)
+  const probabilities = scope(() =>
+    noGrad(() => model.forward(onDevice.images(places), 'eval', 'fp32').logits.softmax(1).numbers()),
+  )
+  onDevice.free()
+  return images.map((_, i) =>
+    classes
+      .map((name, k) => ({ class: name, probability: probabilities[i * classes.length + k] as number }))
+      .sort((a, b) => b.probability - a.probability),
+  )
+}
+
 /** A file's pixels, or why it has none. */
 async function readPixels(
-  file: string,
+  { path, problem }: ImageFile,
   decode: (bytes: Uint8Array) => Promise<Uint8Array>,
 ): Promise<Uint8Array | string> {
+  if (problem !== undefined) return problem
   try {
-    const status = statSync(file)
+    const status = statSync(path)
     if (!status.isFile()) return 'it is not a file'
     if (status.size > largestFile) return `it has ${status.size} bytes, more than 256 MiB`
-    return await decode(readFileSync(file))
+    return await decode(readFileSync(path))
   } catch (error) {
-    if (error instanceof UserError || (error as NodeJS.ErrnoException).code) return (error as Error).message
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return 'there is no such file'
+    if (error instanceof UserError || code) return message
     throw error
   }
 }

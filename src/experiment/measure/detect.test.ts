@@ -7,6 +7,9 @@ import { main } from '../../cli/main.ts'
 import type { DetectorView } from '../../detectors/detector.ts'
 import { detectors } from '../../detectors/index.ts'
 import { detect, run } from '../api.ts'
+import { inTrainingOrder, loadDataset } from '../prepare/data.ts'
+import { silent } from '../prepare/listener.ts'
+import { resolveConfig } from '../settings/config.ts'
 import { resolveDetection } from './detect.ts'
 
 const runs = mkdtempSync(join(tmpdir(), 'detect-'))
@@ -73,6 +76,25 @@ describe('a detector on a finished experiment', () => {
     const relabelled = originalLabels.filter((label: number) => label !== 3).length
     expect(view.images.labels.filter((label) => label === 3).length).toBeGreaterThanOrEqual(relabelled)
     expect(view.clean).toBeNull()
+  })
+
+  it.each([
+    [1, []],
+    [-1, [expect.stringContaining('worse than chance (AUROC below 0.5)')]],
+  ])('says where its ranking is worse than chance (scores times %i)', async (sign, remarks) => {
+    const { poisoned } = JSON.parse(readFileSync(join(experiment.run, 'truth.json'), 'utf8')) as { poisoned: number[] }
+    const places = new Set(poisoned)
+    const { train } = await loadDataset(resolveConfig(settings), silent)
+    const { order } = inTrainingOrder(train, resolveConfig(settings))
+    const score = Float32Array.from(order, (i) => (places.has(i) ? sign : 0))
+    const told = { score, threshold: 0.5, verdict: 'not-judged' } as const
+    const spied = vi.spyOn(detectors['spectral-signatures'], 'detect').mockResolvedValue(told)
+    try {
+      const found = await detect(experiment.run, { detector: 'spectral-signatures' })
+      expect(found).toMatchObject({ auroc: (1 + sign) / 2, remarks })
+    } finally {
+      spied.mockRestore()
+    }
   })
 
   it('gets the trusted images that were set apart, if it has a use for them', async () => {

@@ -80,6 +80,8 @@ export async function detectPoison(run: string, detection: Detection, listener: 
     const seconds = (performance.now() - began) / 1000
     images.free()
     trusted?.free()
+    const quality = evaluateSuspicion(suspicion, truth, set.labels)
+    const inverted = quality.auroc !== null && quality.auroc < 0.5
     return {
       run: recorded.path,
       detector,
@@ -96,13 +98,17 @@ export async function detectPoison(run: string, detection: Detection, listener: 
       coverImages: truth.covers.length,
       cleanImagesGiven: trusted?.count ?? 0,
       threshold: suspicion.threshold,
-      ...evaluateSuspicion(suspicion, truth, set.labels),
+      ...quality,
+      remarks: inverted ? [...quality.remarks, worseThanChance] : quality.remarks,
       skippedFiles: problems,
       seconds,
       environment: { ...describeEnvironment(compute), trainHash: given.hash },
     }
   })
 }
+
+const worseThanChance =
+  'The ranking is worse than chance (AUROC below 0.5): most poisoned images score lower than the others'
 
 export type DetectionResult = Awaited<ReturnType<typeof detectPoison>>
 

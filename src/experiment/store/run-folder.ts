@@ -128,10 +128,19 @@ function cutTornLine(path: string): void {
   if (end < text.length) truncateSync(path, end)
 }
 
-/** A line per run under `parent`, oldest first. */
-export function listRuns(
-  parent: string,
-): { run: string; kind: RunKind; state: 'finished' | 'unfinished'; result: unknown }[] {
+/** A run as lists show it. */
+export interface ListedRun {
+  readonly run: string
+  readonly kind: RunKind
+  readonly state: 'finished' | 'unfinished' | 'damaged'
+  /** its configuration as it stands there; null where that cannot be read */
+  readonly settings: Readonly<Record<string, unknown>> | null
+  /** null where there is none yet, or none that can be read */
+  readonly result: unknown
+}
+
+/** The runs under `parent`, oldest first. */
+export function listRuns(parent: string): ListedRun[] {
   if (!existsSync(parent)) return []
   return readdirSync(parent, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && existsSync(join(parent, entry.name, 'config.yaml')))
@@ -140,10 +149,22 @@ export function listRuns(
     .flatMap((path) => {
       const kind = kindOf(path)
       if (!kind) return []
-      const file = join(path, 'result.json')
-      const result = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null
-      return [{ run: basename(path), kind, state: result ? ('finished' as const) : ('unfinished' as const), result }]
+      const [config, result] = ['config.yaml', 'result.json'].map((name) => join(path, name)) as [string, string]
+      const settings = readable(config, (text) => parseConfigFile(text, config))
+      const found = existsSync(result) ? readable(result, (text) => JSON.parse(text)) : null
+      const damaged = settings === undefined || found === undefined
+      const state = damaged ? 'damaged' : found === null ? 'unfinished' : 'finished'
+      return [{ run: basename(path), kind, state, settings: settings ?? null, result: found ?? null }]
     })
+}
+
+/** What is made of a file's text; undefined where that fails. */
+function readable<T>(path: string, parse: (text: string) => T): T | undefined {
+  try {
+    return parse(readFileSync(path, 'utf8'))
+  } catch {
+    return undefined
+  }
 }
 
 /** undefined for what is no run: the truth of a poisoned data set has a configuration too. */
