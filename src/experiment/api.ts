@@ -1,5 +1,5 @@
 import { classifyFiles } from './measure/classify.ts'
-import { detectPoison, resolveDetection } from './measure/detect.ts'
+import { detectPoison, type GivenDetection, resolveDetection } from './measure/detect.ts'
 import { evaluateModel } from './measure/evaluate-model.ts'
 import { evaluationSettings, openMeasured } from './measure/evaluation-settings.ts'
 import { type Format, poisonData as writePoisoned } from './poison-data.ts'
@@ -9,9 +9,11 @@ import { previewTrigger } from './preview-trigger.ts'
 import { resumeRun } from './resume.ts'
 import { runExperiment } from './run.ts'
 import { resolveConfig } from './settings/config.ts'
+import type { GivenSettings, GivenTraining } from './settings/given.ts'
 import { settleCompute } from './store/environment.ts'
 import { modelFile } from './store/model-file.ts'
 import { createRun, openRun, type RunFolder } from './store/run-folder.ts'
+import type { TrainingResult } from './store/schema.ts'
 import { runTraining, trainingSettings } from './train.ts'
 
 // What the command line does, for programs. Settings are those of a configuration file.
@@ -22,21 +24,31 @@ export interface Options {
   readonly listener?: Partial<Listener>
 }
 
-type Given = Readonly<Record<string, unknown>>
-
 /** An experiment with known truth: `run({ dataset: 'signs', attack: 'badnets', defense: 'cbd' })`. */
-export function run(settings: Given, options: Options = {}) {
+export async function run(settings: GivenSettings, options: Options = {}) {
   return inFolder(createRun(options.runs ?? 'runs', 'experiment', resolveConfig(settings)), runExperiment, options)
 }
 
-/** Trains on a person's own images, trusting none of them: `train('photos/')`. */
-export function train(data: string, settings: Given = {}, options: Options = {}) {
-  const config = resolveConfig(trainingSettings(data, settings))
+/** Trains on a person's own images, trusting none of them: `train('photos/', { epochs: 30 })`. */
+export async function train(data: string, settings?: GivenTraining, options?: Options): Promise<TrainingResult>
+/** The same with the folder among the settings: `train({ data: 'photos/', epochs: 30 })`. */
+export async function train(
+  settings: GivenTraining & { readonly data: string },
+  options?: Options,
+): Promise<TrainingResult>
+export async function train(
+  data: string | (GivenTraining & { readonly data: string }),
+  second: GivenTraining | Options = {},
+  third: Options = {},
+) {
+  const [folder, settings, options] =
+    typeof data === 'string' ? [data, second as GivenTraining, third] : [data.data, data, second as Options]
+  const config = resolveConfig(trainingSettings(folder, settings))
   return inFolder(createRun(options.runs ?? 'runs', 'training', config), runTraining, options)
 }
 
 /** Goes on with a run that was broken off; a finished one gives its result again. */
-export function resume(path: string, options: Options = {}) {
+export async function resume(path: string, options: Options = {}) {
   return inFolder(openRun(path), resumeRun, options)
 }
 
@@ -45,9 +57,9 @@ export function resume(path: string, options: Options = {}) {
  * its run poisoned with, unless the settings say otherwise. `trigger` names a run's directory or the truth beside a poisoned
  * data set, whose trigger is measured instead.
  */
-export function evaluate(
+export async function evaluate(
   model: string,
-  settings: Given = {},
+  settings: GivenSettings = {},
   { listener, trigger }: Options & { readonly trigger?: string } = {},
 ) {
   const measured = openMeasured(model, trigger)
@@ -59,20 +71,20 @@ export function evaluate(
  * Runs a detector on a finished experiment's poisoned images and model, and compares with the truth:
  * `detect('runs/…', { detector: 'strip', 'detector.superpositions': 20 })`.
  */
-export function detect(run: string, settings: Given, { listener }: Options = {}) {
+export async function detect(run: string, settings: GivenDetection, { listener }: Options = {}) {
   return detectPoison(run, resolveDetection(settings), { ...silent, ...listener })
 }
 
 /** Writes a poisoned data set to the folder `out`, and beside it the truth: `poisonData({ attack: 'blend' }, { out })`. */
-export function poisonData(
-  settings: Given,
+export async function poisonData(
+  settings: GivenSettings,
   { listener, out, format = 'folders' }: Options & { readonly out: string; readonly format?: Format },
 ) {
   return writePoisoned(resolveConfig(detected(settings)), { out, format, listener: { ...silent, ...listener } })
 }
 
 /** Draws an attack's trigger on eight images, as the PNG file `out`. */
-export function preview(settings: Given, { listener, out }: Options & { readonly out: string }) {
+export async function preview(settings: GivenSettings, { listener, out }: Options & { readonly out: string }) {
   return previewTrigger(resolveConfig(detected(settings)), { out, listener: { ...silent, ...listener } })
 }
 
@@ -80,7 +92,7 @@ export function preview(settings: Given, { listener, out }: Options & { readonly
  * What a model, given as a file or as a run's directory, says of images: files, folders, or patterns. `top` is how many classes
  * are named for each.
  */
-export function classify(
+export async function classify(
   model: string,
   files: readonly string[],
   { device = 'auto', threads = 0, top = 1 }: { device?: string; threads?: number; top?: number } = {},
@@ -89,7 +101,7 @@ export function classify(
 }
 
 /** Where `data` is given without `dataset`, the folder says which it is. */
-function detected(settings: Given): Given {
+function detected(settings: GivenSettings): Readonly<Record<string, unknown>> {
   const { data, dataset } = settings
   return typeof data === 'string' && dataset === undefined ? onFolder(data, settings) : settings
 }

@@ -111,6 +111,8 @@ export const trainingDefaults = { defense: 'deconfound' } as const
 
 /** The settings for a person's own folder. */
 export function trainingSettings(data: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  if (typeof data !== 'string' || data === '')
+    throw new UserError('usage', 'Cannot train on nothing: give data, the path of a folder of class folders')
   const defaults = given.defense === undefined ? trainingDefaults : {}
   return { ...defaults, ...onFolder(data, given), attack: 'none', 'test-share': 0 }
 }

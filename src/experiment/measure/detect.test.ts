@@ -29,7 +29,7 @@ const settings = {
   batch: 30,
   device,
   threads: 1,
-}
+} as const
 const experiment = await run(settings, { runs })
 
 /** A copy of the run with one of its files changed. */
@@ -98,7 +98,7 @@ describe('a detector on a finished experiment', () => {
   })
 
   it('gets the trusted images that were set apart, if it has a use for them', async () => {
-    const few = { detector: 'strip', 'detector.superpositions': 4 }
+    const few = { detector: 'strip', 'detector.superpositions': 4 } as const
     const found = await detect(experiment.run, few)
     expect(found.cleanImagesGiven).toBe(7)
     const again = await detect(experiment.run, { ...few, batch: 17 })

@@ -11,6 +11,7 @@ import { inTrainingOrder, loadDataset } from '../prepare/data.ts'
 import type { Listener } from '../prepare/listener.ts'
 import { check, under } from '../settings/check.ts'
 import { resolveConfig } from '../settings/config.ts'
+import type { AnyOf, EntryOptions } from '../settings/given.ts'
 import { describeEnvironment, settleCompute } from '../store/environment.ts'
 import { openTrigger, type RecordedTrigger } from '../store/recorded-trigger.ts'
 import { loadModel } from '../store/saved-model.ts'
@@ -24,6 +25,11 @@ export const detectionSettings = z.strictObject({
   device: z.string().optional().describe("'auto', 'cpu' or 'cuda:N' (default: as the run was told)"),
   threads: z.int().min(0).optional().describe('0: as many as there are cores (default: as the run was told)'),
 })
+
+/** A detection as a program gives it. */
+export type GivenDetection = AnyOf<typeof detectionSettings> &
+  Required<Pick<z.input<typeof detectionSettings>, 'detector'>> &
+  EntryOptions<'detector'>
 
 export interface Detection extends z.output<typeof detectionSettings> {
   readonly options: Readonly<Record<string, unknown>>

@@ -17,11 +17,19 @@ import { buildModel, type ModelDescription, saveModel } from '../store/saved-mod
 const runs = mkdtempSync(join(tmpdir(), 'evaluate-model-'))
 afterAll(() => rmSync(runs, { recursive: true }))
 
-const data = { dataset: 'signs', 'dataset.train': 60, 'dataset.test': 36 }
+const data = { dataset: 'signs', 'dataset.train': 60, 'dataset.test': 36 } as const
 const machine = { device, threads: 1 }
 let made: ReturnType<typeof run> | undefined
 const once = () => {
-  const settings = { ...data, attack: 'badnets', 'attack.size': 6, target: 3, seed: 4, 'model.depth': 10, epochs: 1 }
+  const settings = {
+    ...data,
+    attack: 'badnets',
+    'attack.size': 6,
+    target: 3,
+    seed: 4,
+    'model.depth': 10,
+    epochs: 1,
+  } as const
   made ??= run({ ...settings, batch: 30, ...machine }, { runs })
   return made
 }
@@ -94,7 +102,7 @@ describe('a run measured again', () => {
 
   it('is refused with another share of test images, which would be images it was trained on', async () => {
     const { run } = await once()
-    expect(() => evaluate(run, { 'test-share': 0.3 })).toThrow(
+    await expect(evaluate(run, { 'test-share': 0.3 })).rejects.toThrow(
       'another test-share: it was trained on all but a share of 0.1',
     )
   })
@@ -149,7 +157,7 @@ describe('againstTrigger', () => {
 })
 
 describe('a model whose classes stand in another order than the data’s', () => {
-  const attack = { ...data, attack: 'badnets', ...machine }
+  const attack = { ...data, attack: 'badnets', ...machine } as const
 
   it('is measured by the classes’ names', () =>
     arena(async () => {

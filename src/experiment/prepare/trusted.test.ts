@@ -11,12 +11,19 @@ liveTensors() // loads the addon from the real cache
 const cache = process.env.XDG_CACHE_HOME
 const folder = mkdtempSync(join(tmpdir(), 'trusted-'))
 const at = (name: string) => join(folder, name)
-const quick = { epochs: 1, 'model.depth': 10, threads: 1, precision: 'fp32', 'defense.epochs': 1, 'dataset.size': 16 }
+const quick = {
+  epochs: 1,
+  'model.depth': 10,
+  threads: 1,
+  precision: 'fp32',
+  'defense.epochs': 1,
+  'dataset.size': 16,
+} as const
 const run = (settings: object) => train(at('untrusted'), { ...quick, ...settings }, { runs: at('runs') })
 
 beforeAll(async () => {
   process.env.XDG_CACHE_HOME = at('cache')
-  const common = { attack: 'badnets', 'dataset.test': 12 }
+  const common = { attack: 'badnets', 'dataset.test': 12 } as const
   await poisonData({ ...common, 'dataset.train': 48 }, { out: at('untrusted') })
   await poisonData({ ...common, 'dataset.train': 24, seed: 2, rate: 0 }, { out: at('clean') })
 })

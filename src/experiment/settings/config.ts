@@ -91,7 +91,8 @@ export const settings = z.strictObject({
 export type Settings = z.output<typeof settings>
 
 const kinds = { dataset: datasets, attack: attacks, defense: defenses, model: models } as const
-type Kind = keyof typeof kinds
+/** The kinds of entries that a configuration chooses. */
+export type Kind = keyof typeof kinds
 type Options = Readonly<Record<string, unknown>>
 
 /** A configuration with every default filled in. */
