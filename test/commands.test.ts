@@ -82,7 +82,12 @@ describe('poison, train, evaluate', () => {
     expect(truth.trigger).toBe(measured.trigger)
     // the trained model has seen all images of its own folder: nothing is left to measure on
     const { code, error } = await command('evaluate', trained.run)
-    expect([code, error]).toEqual([3, expect.stringContaining(`'${at('copy')}': it has no test images; put images`)])
+    expect([code, error]).toEqual([
+      3,
+      expect.stringContaining(
+        `'${at('copy')}': it has no test images; measure against the trigger in '${at('copy-truth')}'`,
+      ),
+    ])
   })
 
   it('leave nothing out where told so', async () => {

@@ -74,7 +74,7 @@ export function describeTraining(result: TrainingResult): string {
 
 /** Why a model that does not obey the trigger agrees with fewer held-out labels than one that does. */
 function expectedGap(rate: number): string {
-  return `if the flagged images are poisoned, about ${percent(rate)} of these labels are false too: to miss them is right`
+  return `if the flagged images are poisoned, about ${Math.max(1, Math.round(100 * rate))} % of these labels are false too: a good model disagrees with them`
 }
 
 function found(findings: Findings, { classes, files }: TrainingResult): string {

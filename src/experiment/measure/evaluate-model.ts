@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { UserError } from '../../errors.ts'
 import { arena } from '../../tensor/scope.ts'
 import type { ImageSet } from '../../training/images.ts'
@@ -24,7 +26,10 @@ export async function evaluateModel(measured: Measured, config: Config, listener
     if (!against) refuseOtherReading(file, description, config)
     const { train: given, test, problems } = await loadDataset(config, listener)
     if (!test) {
-      const remedy = "put images that you trust in a folder 'test' beside 'train', or give other data"
+      const truth = truthBeside(config)
+      const remedy = truth
+        ? `measure against the trigger in '${truth}' (--trigger), on the images that were kept for it`
+        : "put images that you trust in a folder 'test' beside 'train', or give other data"
       throw new UserError(
         'data',
         `Cannot measure on '${config.data ?? config.dataset}': it has no test images; ${remedy}`,
@@ -76,6 +81,11 @@ function remarksOn(config: Config, { poisonedBy, against }: Measured, other: rea
   return [`This is not the trigger that the run poisoned its images with: here ${other.join(', ')}`]
 }
 
+/** The truth about data that `poison` wrote, where it still lies beside them. */
+function truthBeside({ data }: Config): string | undefined {
+  return data !== undefined && existsSync(join(`${data}-truth`, 'truth.json')) ? `${data}-truth` : undefined
+}
+
 /** By each of the model's classes, the data's of the same name: folders are sorted, other data sets are not. */
 function matchClasses({ shape, classes }: ModelDescription, test: ImageSet, what: string): Int32Array {
   const classOf = Int32Array.from(classes, (name) => test.classes.indexOf(name))
@@ -84,7 +94,10 @@ function matchClasses({ shape, classes }: ModelDescription, test: ImageSet, what
     const one = `${classes.length} classes of ${shape.join('×')}`
     const other = `${test.classes.length} of ${test.shape.join('×')}`
     const names = unknown === undefined ? '' : `, and none is called '${unknown}'`
-    throw new UserError('data', `Cannot measure ${what}: the model takes ${one}, the data has ${other}${names}`)
+    throw new UserError(
+      'data',
+      `Cannot measure ${what}: the model takes ${one}, the data has ${other}${names}; give the data that it was trained on`,
+    )
   }
   return classOf
 }
