@@ -80,6 +80,9 @@ describe('poison, train, evaluate', () => {
     expect(measured).toMatchObject({ data: photos, cleanImages: 12, triggeredImages: 11, remarks: [] })
     const truth = JSON.parse(readFileSync(join(at('copy-truth'), 'truth.json'), 'utf8'))
     expect(truth.trigger).toBe(measured.trigger)
+    const direct = await json('train', photos, '--defense', 'none', '--runs', at('runs'), ...quick)
+    const { remarks } = await json('evaluate', direct.run, '--trigger', at('copy-truth'))
+    expect(remarks).toEqual([expect.stringContaining('The model was trained on these test images too')])
     // the trained model has seen all images of its own folder: nothing is left to measure on
     const { code, error } = await command('evaluate', trained.run)
     expect([code, error]).toEqual([

@@ -52,6 +52,12 @@ export async function readTree(
   return readFolder({ root, problems, onEntries }, '', '')
 }
 
+/** The files in a folder and in those therein. */
+export function* filesBelow({ files, folders }: TreeFolder): Iterable<TreeFile> {
+  yield* files
+  for (const folder of folders) yield* filesBelow(folder)
+}
+
 interface Tree {
   readonly root: Buffer
   readonly problems: Problem[]

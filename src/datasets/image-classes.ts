@@ -12,7 +12,7 @@
 //   such are the classes, `nested` says so.
 import type { Problem } from './dataset.ts'
 import { nameBytes } from './file-names.ts'
-import type { TreeFile, TreeFolder } from './folder-tree.ts'
+import { filesBelow, type TreeFile, type TreeFolder } from './folder-tree.ts'
 import { className, isImage } from './image-names.ts'
 import { plural, type Refuse, refusal, some } from './refusal.ts'
 import { refuseSeveral } from './several-sets.ts'
@@ -207,9 +207,4 @@ function labelled(top: TreeFolder, classes: readonly string[], problems: Problem
     }
   }
   return found
-}
-
-function* filesBelow({ files, folders }: TreeFolder): Iterable<TreeFile> {
-  yield* files
-  for (const folder of folders) yield* filesBelow(folder)
 }

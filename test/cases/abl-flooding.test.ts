@@ -32,7 +32,7 @@ describe.skipIf(!existsSync(given))('ABL on images whose losses cross the level'
         'defense.isolated': 0.2,
         'defense.level': 1.2,
         'defense.isolation': isolation,
-      }
+      } as const
       return (await run(settings, { runs: join(home, 'runs') })).modelHash
     }
     const [ascent, flooding] = [await train('ascent'), await train('flooding')]

@@ -10,6 +10,7 @@ import type { Listener } from '../prepare/listener.ts'
 import { labelsOf } from '../settings/attack-options.ts'
 import type { Config } from '../settings/config.ts'
 import { describeEnvironment, settleCompute } from '../store/environment.ts'
+import { recordedSettings } from '../store/recorded-trigger.ts'
 import { loadModel, type ModelDescription } from '../store/saved-model.ts'
 import { evaluate } from './evaluate.ts'
 import { differences, type Measured, readingOf } from './evaluation-settings.ts'
@@ -24,7 +25,7 @@ export async function evaluateModel(measured: Measured, config: Config, listener
   return arena(async () => {
     const { model, description } = loadModel(file, compute)
     if (!against) refuseOtherReading(file, description, config)
-    const { train: given, test, problems } = await loadDataset(config, listener)
+    const { train: given, test, problems, shared } = await loadDataset(config, listener)
     if (!test) {
       const truth = truthBeside(config)
       const remedy = truth
@@ -54,8 +55,8 @@ export async function evaluateModel(measured: Measured, config: Config, listener
       seed: config.seed,
       ...(await evaluate(model, test, { attack, device: compute.device, classOf })),
       skippedFiles: problems,
-      /** what to know of the trigger, a sentence each */
-      remarks: remarksOn(config, measured, other),
+      /** what to know before relying on it, a sentence each */
+      remarks: [...remarksOn(config, measured, other), ...(shared ? seenBefore(config, measured) : [])],
       environment: { ...describeEnvironment(compute), testHash: test.hash },
     }
   })
@@ -79,6 +80,14 @@ function remarksOn(config: Config, { poisonedBy, against }: Measured, other: rea
     return ['No trigger was measured: name one by --trigger (a run, or the truth beside poisoned data) or by --attack']
   if (against || !poisonedBy || other.length === 0) return []
   return [`This is not the trigger that the run poisoned its images with: here ${other.join(', ')}`]
+}
+
+/** Test images that are a share of a folder are new to a model only where its run set the same ones apart. */
+function seenBefore(config: Config, { run }: Measured): string[] {
+  if (run === undefined) return []
+  const own = recordedSettings(run)
+  const seen = own.data === config.data && own['test-share'] !== config['test-share']
+  return seen ? ['The model was trained on these test images too: its accuracy on them says little'] : []
 }
 
 /** The truth about data that `poison` wrote, where it still lies beside them. */

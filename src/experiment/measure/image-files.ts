@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Problem } from '../../datasets/dataset.ts'
 import { showName } from '../../datasets/file-names.ts'
-import { readTree, type TreeFolder, treePath } from '../../datasets/folder-tree.ts'
+import { filesBelow, readTree, treePath } from '../../datasets/folder-tree.ts'
 import { isImage } from '../../datasets/image-names.ts'
 
 /** A file to classify. */
@@ -43,11 +43,6 @@ async function imagesIn(folder: string): Promise<ImageFile[]> {
     ...images.map(({ path, target }) => ({ name: at(path), path: target ?? treePath(root, path) })),
     ...problems.map(({ file, reason }) => ({ name: at(file), path: treePath(root, file), problem: reason })),
   ]
-}
-
-function* filesBelow({ files, folders }: TreeFolder): Iterable<TreeFolder['files'][number]> {
-  yield* files
-  for (const folder of folders) yield* filesBelow(folder)
 }
 
 /** What is there that matches a pattern part by part, sorted; hidden names only where the pattern begins with a dot. */

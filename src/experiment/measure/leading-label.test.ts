@@ -19,5 +19,11 @@ describe('the label that leads a ranking', () => {
     expect(ranked(mixed(40, 2))).toBeNull()
     expect(ranked([...Array(16).fill(1), ...Array(40).fill(1), ...mixed(40)])).toBeNull()
     expect(ranked([])).toBeNull()
+    expect(ranked([1, 0])).toBeNull()
+  })
+
+  it('is none where the scores are equal, and so the order is that of the folders', () => {
+    const labels = Int32Array.from({ length: 600 }, (_, i) => Math.floor(i / 100))
+    expect(leadingLabel({ score: new Float32Array(600), threshold: 0, verdict: 'none' }, labels)).toBeNull()
   })
 })

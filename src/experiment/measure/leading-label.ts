@@ -19,6 +19,8 @@ export function leadingLabel({ score }: Suspicion, labels: Int32Array): LeadingL
   const top = Math.max(fewest, Math.round(score.length / 100))
   const order = Int32Array.from(score.keys()).sort((a, b) => (score[b] as number) - (score[a] as number) || a - b)
   const leading = order.subarray(0, top)
+  const scoreAt = (place: number) => score[order[place] as number] ?? -Infinity
+  if (scoreAt(top - 1) <= scoreAt(order.length >> 1)) return null // a tie, in the order of the folders
   const carrying = (label: number, images: Int32Array) => images.filter((i) => labels[i] === label).length
   for (const label of new Set(labels)) {
     const count = carrying(label, leading)

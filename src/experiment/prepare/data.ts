@@ -21,14 +21,19 @@ export function onFolder(data: string, given: Readonly<Record<string, unknown>>)
   return { ...given, dataset: datasetAt(data), data }
 }
 
+export interface Loaded extends Dataset {
+  /** the test images are a share of the training images, since there were no others */
+  readonly shared: boolean
+}
+
 /** Loads the configured data set, and tells what it holds and what was left out; one without test images gives a share of its own. */
-export async function loadDataset(config: Config, listener: Listener): Promise<Dataset> {
+export async function loadDataset(config: Config, listener: Listener): Promise<Loaded> {
   const entry = datasets[config.dataset] as unknown as DatasetEntry
   const { data, seed, options } = config
   const given = await entry.load(options.dataset, { data, seed, progress: listener.reading })
   const dataset = given.test || config['test-share'] === 0 ? given : withTestShare(given, config['test-share'])
   if (entry.data !== null) for (const line of describeDataset(dataset)) listener.say(line)
-  return dataset
+  return { ...dataset, shared: dataset !== given }
 }
 
 /** Sets a share of each class apart to measure on. */
