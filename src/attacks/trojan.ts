@@ -4,9 +4,10 @@ import type { Classifier } from '../nn/classifier.ts'
 import type { Random } from '../tensor/random.ts'
 import { keep, scope } from '../tensor/scope.ts'
 import { cat, gradients, type Tensor, tensor, zeros } from '../tensor/tensor.ts'
+import { argsort } from '../training/argsort.ts'
 import { type ImageSet, imageBytes } from '../training/images.ts'
+import { trainPlainly } from '../training/learn-labels.ts'
 import { accuracyOn } from '../training/predict.ts'
-import { trainPlainly } from '../training/train-plainly.ts'
 import { defineAttack } from './attack.ts'
 import { type Patch, patches } from './patch.ts'
 import { type Corner, pixelsPerCell, placeSquare } from './pixels.ts'
@@ -125,9 +126,7 @@ function paste(
 /** The embedding's neurons with the largest sums of absolute weights in the last layer. */
 function strongest(head: Tensor, count: number): Int32Array {
   const sums = scope(() => head.detach().abs().sum([0]).numbers())
-  return Int32Array.from(sums.keys())
-    .sort((a, b) => (sums[b] as number) - (sums[a] as number) || a - b)
-    .slice(0, count)
+  return argsort(sums, { descending: true }).slice(0, count)
 }
 
 /** Mean of all images, pixels in [0, 1], [1, channels, height, width]. */

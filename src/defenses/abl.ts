@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
-import { accuracy, crossEntropy, crossEntropyEach, heldUp } from '../nn/losses.ts'
+import { accuracy, crossEntropyEach, heldUp } from '../nn/losses.ts'
 import { copyWeights, stateOf } from '../nn/module.ts'
 import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { flag } from '../training/flag.ts'
+import { learnLabels, supervisedStep } from '../training/learn-labels.ts'
 import { part } from '../training/loader.ts'
 import { accuracyOn, scoreEach } from '../training/predict.ts'
 import { isolate } from '../training/suspicion.ts'
@@ -74,14 +75,8 @@ export const abl = defineDefense({
     const { isolated, others, threshold } = isolate(score, options.isolated)
 
     const optimizer = sgd(model.parameters, momentum)
-    const second = { ...recipe, epochs: options.epochs, only: others, state: { model: stateOf(model), optimizer } }
-    for await (const { images, labels, epoch, report } of view.stage('model', second)) {
-      scope(() => {
-        const { logits } = model.forward(images, 'train')
-        const rate = epoch < (2 / 3) * options.epochs ? recipe.rate : recipe.rate / 10 // from 40 of 60
-        report({ loss: optimizer.step(crossEntropy(logits, labels), rate), accuracy: accuracy(logits, labels) })
-      })
-    }
+    const rate = ({ epoch }: { epoch: number }) => (epoch < (2 / 3) * options.epochs ? recipe.rate : recipe.rate / 10) // from 40 of 60
+    await learnLabels(view, { name: 'model', model, optimizer, epochs: options.epochs, only: others, rate })
     const { others: likelyClean } = isolate(score, 0.5) // the rest lose accuracy as labelled when unlearning succeeds
     const classifier = await unlearn(model, view, { ...options, only: isolated, likelyClean })
     return { classifier, suspicion: { score, threshold, verdict: 'not-judged' } }
@@ -121,15 +116,10 @@ async function unlearn(
   // Without augmentation: a view from which the trigger was cropped has the larger gradient, and unlearns what is right.
   const plain = { ...view.recipe, batch: unlearningBatch, augmentation: noAugmentation }
   const stage = view.stage('unlearning', { ...plain, epochs: unlearningEpochs, only, state })
-  for await (const { images, labels, last, report } of stage) {
+  for await (const batch of stage) {
     if (ended.value) continue
-    scope(() => {
-      const { logits } = model.forward(images, 'train')
-      const loss = crossEntropy(logits, labels)
-      optimizer.step(loss.neg(), unlearningRate)
-      report({ loss, accuracy: accuracy(logits, labels) })
-    })
-    if (!last) continue
+    supervisedStep({ model, optimizer }, batch, { rate: unlearningRate, unlearn: true })
+    if (!batch.last) continue
     ended.value = (await accuracyOn(model, watched)) < enough
     if (!ended.value) copyWeights(model, good)
   }

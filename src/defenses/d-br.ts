@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
-import { accuracy, crossEntropy } from '../nn/losses.ts'
+import { accuracy } from '../nn/losses.ts'
 import { copyWeights, stateOf } from '../nn/module.ts'
 import { sgd } from '../nn/sgd.ts'
 import type { Random } from '../tensor/random.ts'
@@ -8,6 +8,7 @@ import { scope } from '../tensor/scope.ts'
 import { noGrad, operator, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { flag } from '../training/flag.ts'
+import { learnLabels, supervisedStep } from '../training/learn-labels.ts'
 import { inOrder, part } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
 import { isolate } from '../training/suspicion.ts'
@@ -75,15 +76,11 @@ async function firstNetwork(
   const { recipe } = view
   const network = view.model('first')
   const optimizer = sgd(network.parameters, { momentum: 0.9, weightDecay: 5e-4 })
-  const state = { network: stateOf(network), optimizer }
-  const plain = { ...recipe, augmentation: noAugmentation, state }
-  for await (const { images, labels, report } of view.stage('first', { ...plain, epochs: firstEpochs })) {
-    scope(() => {
-      const { logits } = network.forward(images, 'train')
-      report({ loss: optimizer.step(crossEntropy(logits, labels), firstRate), accuracy: accuracy(logits, labels) })
-    })
-  }
-  for await (const { images, labels, indices, report } of view.stage('spread', { ...plain, epochs: spreadEpochs })) {
+  const unchanged = { augmentation: noAugmentation }
+  const rate = () => firstRate
+  await learnLabels(view, { name: 'first', model: network, optimizer, ...unchanged, epochs: firstEpochs, rate })
+  const spreading = { ...recipe, ...unchanged, epochs: spreadEpochs, state: { network: stateOf(network), optimizer } }
+  for await (const { images, labels, indices, report } of view.stage('spread', spreading)) {
     scope(() => {
       const { logits, embedding } = network.forward(images, 'train')
       const given = indices.map((i) => view.images.labels[i] as number)
@@ -182,20 +179,9 @@ async function repair(
     if (first && !ended.value) {
       // A stage within a stage: both restore the same state, and this one's is the newer as long as it goes on.
       const unlearning = view.stage(`unlearning-${batch.epoch}`, { ...recipe, epochs: 1, only: suspicious, state })
-      for await (const { images, labels, report } of unlearning) {
-        scope(() => {
-          const { logits } = model.forward(images, 'train')
-          const loss = crossEntropy(logits, labels)
-          optimizer.step(loss.neg(), rate)
-          report({ loss, accuracy: accuracy(logits, labels) })
-        })
-      }
+      for await (const each of unlearning) supervisedStep({ model, optimizer }, each, { rate, unlearn: true })
     }
-    scope(() => {
-      const { logits } = model.forward(batch.images, 'train')
-      const loss = optimizer.step(crossEntropy(logits, batch.labels), rate)
-      batch.report({ loss, accuracy: accuracy(logits, batch.labels) })
-    })
+    supervisedStep({ model, optimizer }, batch, { rate })
     if (!batch.last || ended.value) continue
     ended.value = (await accuracyOn(model, trusted)) < enough
     if (ended.value) copyWeights(good, model)

@@ -9,6 +9,7 @@ import { cosine } from '../nn/schedule.ts'
 import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import { cat, noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
+import { argsort } from '../training/argsort.ts'
 import { drawAugmentation, noAugmentation } from '../training/augment.ts'
 import { lastMade, passes } from '../training/passes.ts'
 import { perSample } from '../training/per-sample.ts'
@@ -233,7 +234,7 @@ function measureLosses(model: Classifier, view: DefenderView): Promise<Float32Ar
 
 /** The share of images with the lowest losses, the others, at least one of each, and a threshold between them. */
 function split(losses: Float32Array, share: number): { lowest: Int32Array; others: Int32Array; threshold: number } {
-  const order = Int32Array.from(losses.keys()).sort((a, b) => (losses[a] as number) - (losses[b] as number) || a - b)
+  const order = argsort(losses)
   const count = Math.min(Math.max(1, Math.round(share * order.length)), order.length - 1)
   const at = (place: number) => losses[order[place] as number] as number
   return {

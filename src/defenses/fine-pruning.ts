@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
-import { accuracy, crossEntropy } from '../nn/losses.ts'
-import { copyWeights, stateOf } from '../nn/module.ts'
+import { copyWeights } from '../nn/module.ts'
 import { cosine } from '../nn/schedule.ts'
 import { sgd } from '../nn/sgd.ts'
 import { keep, scope } from '../tensor/scope.ts'
 import { noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
+import { argsort } from '../training/argsort.ts'
+import { learnLabels } from '../training/learn-labels.ts'
 import type { Loader } from '../training/loader.ts'
 import { accuracyOn, forEachBatch } from '../training/predict.ts'
 import type { Workshop } from '../training/workshop.ts'
@@ -45,21 +46,16 @@ export const finePruning = defineDefense({
     const kept = await prune(model, clean, { share, mayLose, spare: view.model('spare') })
 
     const optimizer = sgd(model.parameters, { momentum: 0.9, weightDecay: 5e-4 })
-    const state = { model: stateOf(model), optimizer }
     const schedule = cosine(rate)
-    for await (const { images, labels, step, steps, report } of clean.stage('model', {
-      ...view.recipe,
+    await learnLabels(clean, {
+      name: 'model',
+      model,
+      optimizer,
       epochs,
       batch,
-      state,
-    })) {
-      scope(() => {
-        const { logits } = model.forward(images, 'train')
-        const loss = optimizer.step(crossEntropy(logits, labels), schedule(step, steps))
-        noGrad(() => model.head.mul_(kept)) // what was pruned stays so
-        report({ loss, accuracy: accuracy(logits, labels) })
-      })
-    }
+      rate: ({ step, steps }) => schedule(step, steps),
+      afterStep: () => noGrad(() => void model.head.mul_(kept)), // what was pruned stays so
+    })
     return { classifier: model }
   },
 })
@@ -73,7 +69,7 @@ export async function prune(
   { images, pause }: Pick<Workshop, 'images' | 'pause'>,
   { share, mayLose, spare }: { share: number; mayLose: number; spare: Classifier },
 ): Promise<Tensor> {
-  const order = leastActive(await meanActivations(model, images))
+  const order = argsort(await meanActivations(model, images))
   const atOnce = Math.max(1, Math.round(share * order.length))
   const enough = (1 - mayLose) * (await accuracyOn(model, images))
   let pruned = 0
@@ -106,6 +102,3 @@ async function meanActivations(model: Classifier, images: Loader): Promise<numbe
   })
   return sums
 }
-
-const leastActive = (activations: readonly number[]) =>
-  Int32Array.from(activations.keys()).sort((a, b) => (activations[a] as number) - (activations[b] as number) || a - b)

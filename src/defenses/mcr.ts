@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
-import { accuracy, crossEntropy } from '../nn/losses.ts'
 import { copyWeights, type NamedTensors, type Stateful, stateOf } from '../nn/module.ts'
 import { type Optimizer, optimizer } from '../nn/optimizer.ts'
 import type { Schedule } from '../nn/schedule.ts'
@@ -8,6 +7,7 @@ import { sgd } from '../nn/sgd.ts'
 import { keep, scope } from '../tensor/scope.ts'
 import { noGrad, type Tensor } from '../tensor/tensor.ts'
 import { drawAugmentation } from '../training/augment.ts'
+import { learnLabels, supervisedStep } from '../training/learn-labels.ts'
 import { inOrder } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
 import type { Workshop } from '../training/workshop.ts'
@@ -77,14 +77,10 @@ export const mcr = defineDefense({
     const state = { model: stateOf(model), middle: { tensors: middle }, optimizer: curve }
     const schedule = falling(rate)
     const learning = { ...view.recipe, epochs, batch, state }
-    for await (const { images, labels, step, steps, report } of clean.stage('model', learning)) {
-      const t = view.random.fork(`t ${step}`).uniform()
+    for await (const each of clean.stage('model', learning)) {
+      const t = view.random.fork(`t ${each.step}`).uniform()
       moveTo(t)
-      scope(() => {
-        const { logits } = model.forward(images, 'train')
-        const loss = curve.at(t).step(crossEntropy(logits, labels), schedule(step, steps))
-        report({ loss, accuracy: accuracy(logits, labels) })
-      })
+      supervisedStep({ model, optimizer: curve.at(t) }, each, { rate: schedule(each.step, each.steps) })
     }
 
     const chosen = at > 0 ? at : await nearestTheMiddle(model, { clean, moveTo, batch, mayLose })
@@ -137,14 +133,7 @@ async function fineTune(
   const tuned = view.model('tuned')
   copyWeights(model, tuned)
   const optimizer = sgd(tuned.parameters, { momentum: 0.9, weightDecay: 1e-4 })
-  const state = { tuned: stateOf(tuned), optimizer }
-  const stage = (view.clean as Workshop).stage('tuned', { ...view.recipe, epochs, batch, state })
-  for await (const { images, labels, report } of stage) {
-    scope(() => {
-      const { logits } = tuned.forward(images, 'train')
-      report({ loss: optimizer.step(crossEntropy(logits, labels), rate), accuracy: accuracy(logits, labels) })
-    })
-  }
+  await learnLabels(view.clean as Workshop, { name: 'tuned', model: tuned, optimizer, epochs, batch, rate: () => rate })
   return tuned
 }
 

@@ -5,6 +5,7 @@ import { copyWeights, stateOf } from '../nn/module.ts'
 import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import { noGrad, type Tensor } from '../tensor/tensor.ts'
+import { learnLabels } from '../training/learn-labels.ts'
 import type { Workshop } from '../training/workshop.ts'
 import { defineDefense } from './defense.ts'
 import { attentionDistance } from './nad/attention.ts'
@@ -48,16 +49,14 @@ export const nad = defineDefense({
 
     const teacher = view.model('teacher')
     copyWeights(student, teacher)
-    const teacherOptimizer = sgd(teacher.parameters, momentum)
-    const first = { teacher: stateOf(teacher), teacherOptimizer }
-    const tuning = { ...recipe, epochs: options.teacherEpochs, batch, state: first }
-    for await (const { images, labels, epoch, report } of clean.stage('teacher', tuning)) {
-      scope(() => {
-        const { logits } = teacher.forward(images, 'train')
-        const loss = teacherOptimizer.step(crossEntropy(logits, labels), rate(epoch))
-        report({ loss, accuracy: accuracy(logits, labels) })
-      })
-    }
+    await learnLabels(clean, {
+      name: 'teacher',
+      model: teacher,
+      optimizer: sgd(teacher.parameters, momentum),
+      epochs: options.teacherEpochs,
+      batch,
+      rate: ({ epoch }) => rate(epoch),
+    })
 
     const optimizer = sgd(student.parameters, momentum)
     const state = { model: stateOf(student), optimizer }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { trainPlainly } from '../training/train-plainly.ts'
+import { trainPlainly } from '../training/learn-labels.ts'
 import { defineDefense } from './defense.ts'
 
 /** Plain training: what every defense is compared with. */

@@ -1,4 +1,5 @@
 import { writeAtomically } from '../files.ts'
+import { argsort } from '../training/argsort.ts'
 import type { ImageSet } from '../training/images.ts'
 import type { Suspicion } from '../training/suspicion.ts'
 import { csv, textCell } from './csv.ts'
@@ -8,7 +9,7 @@ import { csv, textCell } from './csv.ts'
  * named as data sets name them: a newline in a name is `\x0a`, a byte that is no UTF-8 `\xff`, a backslash before an x `\x5c`.
  */
 export function writeSuspects(path: string, images: ImageSet, { score, threshold }: Suspicion): void {
-  const order = Array.from(score.keys()).sort((a, b) => (score[b] as number) - (score[a] as number) || a - b)
+  const order = Array.from(argsort(score, { descending: true }))
   const rows = order.map((i, rank) => {
     const value = score[i] as number
     const label = images.classes[images.labels[i] as number] as string

@@ -1,3 +1,5 @@
+import { argsort } from './argsort.ts'
+
 /**
  * Whether images are poisoned: `found` or `weak` evidence that some are, `none`, or `not-judged` where a method only
  * ranks the images, or could not tell.
@@ -48,7 +50,7 @@ export function isolate(
   score: Float32Array,
   share: number,
 ): { isolated: Int32Array; others: Int32Array; threshold: number } {
-  const order = Int32Array.from(score.keys()).sort((a, b) => (score[b] as number) - (score[a] as number) || a - b)
+  const order = argsort(score, { descending: true })
   const count = Math.max(1, Math.round(share * order.length))
   const at = (place: number) => score[order[Math.min(place, order.length - 1)] as number] as number
   return {

@@ -1,6 +1,6 @@
 import { crossEntropy, crossEntropyEach, negativeLearningEach } from '../../nn/losses.ts'
 import { noGrad, type Tensor, tensor } from '../../tensor/tensor.ts'
-import type { Loss } from '../../training/train-plainly.ts'
+import type { Loss } from '../../training/learn-labels.ts'
 
 /** A flagged image is shown in one of this many epochs, and its loss is weighted by the same number. */
 const period = 2

@@ -1,3 +1,4 @@
+import { argsort } from '../../training/argsort.ts'
 import type { Suspicion } from '../../training/suspicion.ts'
 
 /** The top of a ranking: the most suspicious hundredth of the images, and this many at least. */
@@ -17,7 +18,7 @@ export interface LeadingLabel {
 
 export function leadingLabel({ score }: Suspicion, labels: Int32Array): LeadingLabel | null {
   const top = Math.max(fewest, Math.round(score.length / 100))
-  const order = Int32Array.from(score.keys()).sort((a, b) => (score[b] as number) - (score[a] as number) || a - b)
+  const order = argsort(score, { descending: true })
   const leading = order.subarray(0, top)
   const scoreAt = (place: number) => score[order[place] as number] ?? -Infinity
   if (scoreAt(top - 1) <= scoreAt(order.length >> 1)) return null // a tie, in the order of the folders

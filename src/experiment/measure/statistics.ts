@@ -1,3 +1,5 @@
+import { argsort } from '../../training/argsort.ts'
+
 /**
  * Area under the receiver operating characteristic: the chance that a positive scores above a negative, ties counting
  * half (Mann and Whitney 1947). Null where one side is empty, or a score is NaN, which has no place in an order.
@@ -7,9 +9,7 @@ export function auroc(
   positive: (i: number) => boolean,
   counted: (i: number) => boolean = () => true,
 ): number | null {
-  const order = Array.from(scores.keys())
-    .filter(counted)
-    .sort((a, b) => (scores[a] as number) - (scores[b] as number))
+  const order = Array.from(argsort(scores)).filter(counted)
   if (order.some((i) => Number.isNaN(scores[i]))) return null
   let positives = 0
   let ranks = 0
