@@ -36,6 +36,7 @@ function describe(result: PoisonDataResult): string {
     ['images', `${images} of ${shape.join('×')} in ${classes.length} classes`],
     ['poisoned', `${poisonedImages}, ${percent(rate)}`],
   ]
+  if (result.target !== null) rows.push(['aimed at', `class '${result.target}'`])
   if (coverImages > 0) rows.push(['covers', `${coverImages}, which keep their label`])
   return table([
     ...rows,

@@ -100,7 +100,7 @@ describe('a poisoned data set in class folders', () => {
       return { label: set.classes[set.labels[i] as number], bytes: set.pixels.slice(i * size, (i + 1) * size) }
     }
     for (const { file, source, original, label } of truth.poisoned) {
-      expect(label).toBe(result.classes[signs.target])
+      expect(label).toBe(result.classes[signs.target as number])
       expect(pixels(train, file).label).toBe(label)
       expect(pixels(clean, source).label).toBe(original)
       expect(pixels(train, file).bytes).not.toEqual(pixels(clean, source).bytes)

@@ -55,7 +55,11 @@ export async function poisonData(config: Config, { out, format, listener }: Pois
       const { train: given, test, problems } = await loadDataset(config, listener)
       writer.check({ train: given, test })
       const { train } = inTrainingOrder(given, config)
-      const { attack, trigger, report, ...crafted } = await craftAttack(config, train, { compute, listener, file })
+      const { attack, target, trigger, report, ...crafted } = await craftAttack(config, train, {
+        compute,
+        listener,
+        file,
+      })
       const poisoned = crafted.poison()
 
       const count = train.labels.length
@@ -74,6 +78,7 @@ export async function poisonData(config: Config, { out, format, listener }: Pois
         format,
         attack: config.attack,
         trigger,
+        target: config.labelling === 'all-to-one' ? (train.classes[target] as string) : null,
         poisonHash: poisoned.truth.hash,
         poisonedImages: poisoned.truth.poisoned.length,
         coverImages: poisoned.truth.covers.length,

@@ -105,7 +105,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
       model: config.model,
       epochs: config.epochs,
       seed: config.seed,
-      target: config.target,
+      target: crafted.target,
     }
     const poison = {
       rate: poisoned.truth.poisoned.length / train.labels.length,

@@ -10,7 +10,7 @@ import { type Findings, findings, type Suspicion } from '../training/suspicion.t
 import { watchForCollapse } from './measure/collapse.ts'
 import { leadingLabel } from './measure/leading-label.ts'
 import { loadDataset, onFolder } from './prepare/data.ts'
-import { defend } from './prepare/defend.ts'
+import { defend, refuseWithoutClean } from './prepare/defend.ts'
 import type { Listener } from './prepare/listener.ts'
 import { setApart } from './prepare/set-apart.ts'
 import { loadTrusted } from './prepare/trusted.ts'
@@ -31,11 +31,8 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
   const began = performance.now()
 
   return arena(async () => {
-    const { train: given, test, problems } = await loadDataset(config, listener)
-    if (test) listener.say('the test images are not trained on: agreement with them is measured')
-    const clean = await loadTrusted(config, given, listener)
+    const { given, test, clean, kept, heldOut, problems } = await loadUntrusted(config, listener)
     const environment = rememberEnvironment(folder, given, test, compute, listener.say)
-    const { kept, apart: heldOut } = holdOut(given, config, random.fork('holdout'))
 
     const watch = watchForCollapse(kept.labels, listener.say)
     const { classifier, suspicion, description } = await defend(config, kept, {
@@ -104,6 +101,16 @@ function judged(suspicion: Suspicion, { labels, classes }: ImageSet): Findings {
   const { label, count, top, share } = leading
   const facts = `${count} of the ${top} most suspicious images are labelled '${classes[label]}', as are ${Math.round(100 * share)} % of all`
   return { ...found, remarks: [...found.remarks, `${facts}: look at the top of suspects.csv`] }
+}
+
+/** The images to train on, those held out, and those that are trusted; refuses all that cannot be trained on. */
+export async function loadUntrusted(config: Config, listener: Listener) {
+  const { train: given, test, problems } = await loadDataset(config, listener)
+  if (test) listener.say('the test images are not trained on: agreement with them is measured')
+  const clean = await loadTrusted(config, given, listener)
+  refuseWithoutClean(config, clean)
+  const { kept, apart: heldOut } = holdOut(given, config, new Random(config.seed).fork('holdout'))
+  return { given, test, clean, problems, kept, heldOut }
 }
 
 /** What `train` does unless told otherwise. */

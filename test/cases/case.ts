@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
 import { main } from '../../src/cli/main.ts'
+import { liveTensors } from '../../src/tensor/tensor.ts'
 
 // The inputs of reported cases, which are shared outside the repository.
 
@@ -12,9 +13,11 @@ const shared = fileURLToPath(new URL('../../../shared/cases', import.meta.url))
 /** Whether the input of a case is not here, for `skipIf`. */
 export const isMissing = (name: string) => !existsSync(join(shared, name))
 
-/** A copy of a case's input in a folder of its own. */
+/** A copy of a case's input in a folder of its own, with a cache of its own. */
 export function copyCase(name: string): { folder: string; remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), `${name}-`))
+  liveTensors() // loads the addon, which lies in the cache that the next line hides
+  vi.stubEnv('XDG_CACHE_HOME', join(folder, '.cache'))
   if (!isMissing(name)) cpSync(join(shared, name), folder, { recursive: true, verbatimSymlinks: true })
   return { folder, remove: () => rmSync(folder, { recursive: true }) }
 }

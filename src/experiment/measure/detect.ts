@@ -96,7 +96,7 @@ export async function detectPoison(run: string, detection: Detection, listener: 
       attack: config.attack,
       defense: config.defense,
       seed: config.seed,
-      target: config.target,
+      target: crafted.target,
       trigger: recorded.trigger,
       poisonHash: truth.hash,
       images: set.labels.length,

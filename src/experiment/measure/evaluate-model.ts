@@ -40,7 +40,7 @@ export async function evaluateModel(measured: Measured, config: Config, listener
     const { train } = inTrainingOrder(given, config)
     const other = poisonedBy ? differences(poisonedBy, config) : []
     const recorded = against ?? (other.length === 0 ? poisonedBy : undefined)
-    const { attack, trigger } = recorded
+    const { attack, target, trigger } = recorded
       ? await craftAgain(recorded, config, train, { compute, listener })
       : await craftAttack(config, train, { compute, listener })
     return {
@@ -51,7 +51,7 @@ export async function evaluateModel(measured: Measured, config: Config, listener
       attack: config.attack,
       trigger,
       triggerFrom: recorded?.path ?? null,
-      target: config.target,
+      target,
       seed: config.seed,
       ...(await evaluate(model, test, { attack, device: compute.device, classOf })),
       skippedFiles: problems,

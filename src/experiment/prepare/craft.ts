@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { AttackEntry, AttackerView, Crafted, Learned } from '../../attacks/attack.ts'
 import { type AttackName, attacks } from '../../attacks/index.ts'
-import { UserError } from '../../errors.ts'
 import type { Compute } from '../../tensor/device.ts'
 import { Random } from '../../tensor/random.ts'
 import type { Checkpoints } from '../../training/checkpoint.ts'
@@ -13,11 +12,14 @@ import { learnOnce, readLearned, writeLearned } from '../store/cache.ts'
 import { codeOf, fileOf } from './code.ts'
 import type { Listener } from './listener.ts'
 import { choosePoison, type PoisonDraw, poison, type Truth } from './poison.ts'
+import { describeTarget, targetOf } from './target.ts'
 import { openWorkshop, whatTrainingDependsOn } from './workshop.ts'
 
 /** An attack made ready, and how much it poisons. */
 export interface CraftedAttack {
   readonly attack: Crafted
+  /** the place of the class that it aims at */
+  readonly target: number
   /** the trigger's identity: SHA-256 of options, seed, labels, the images' form and what was learned */
   readonly trigger: string
   /** what the attacks that learn say of their own success, by part */
@@ -46,14 +48,15 @@ export async function craftAttack(
   { compute, listener, file, mayLearn = true }: CraftOptions,
 ): Promise<CraftedAttack> {
   const classes = train.classes.length
-  if (config.target >= classes) {
-    throw new UserError('usage', `Cannot aim at class ${config.target}: there are ${classes} classes, counted from 0`)
-  }
+  const target = targetOf(config, train.classes)
+  const labels = labelsOf(config.attack, config.options.attack)
+  if (labels !== 'none' && config.labelling === 'all-to-one') listener.say(describeTarget(config, train.classes))
   const random = new Random(config.seed)
   const hashes: string[] = []
   const report: Record<string, Readonly<Record<string, number>>> = {}
   const draw = (eligible?: (y: number) => boolean): PoisonDraw => ({
     rate: rateOf(config, train.labels, eligible),
+    classRate: config['class-rate'],
     random: random.fork('poison'),
   })
 
@@ -64,9 +67,9 @@ export async function craftAttack(
     const view: AttackerView = {
       random: own,
       train,
-      target: config.target,
+      target,
       compute,
-      label: (y) => (config.labelling === 'all-to-all' ? (y + 1) % classes : config.target),
+      label: (y) => (config.labelling === 'all-to-all' ? (y + 1) % classes : target),
       poisoned: (eligible) => choosePoison(train.labels, { eligible }, draw(eligible)).poisoned,
       poison: (attack) => poison(train, attack, draw(attack.eligible)).set,
       part: (option) =>
@@ -85,7 +88,7 @@ export async function craftAttack(
           const key = [
             name,
             options,
-            config.target,
+            target,
             config.labelling,
             path,
             train.hash,
@@ -123,10 +126,11 @@ export async function craftAttack(
   // A mistake in the share is told now, not after hours of training.
   const { eligible, cover } = attack
   choosePoison(train.labels, { eligible, ratio: cover?.ratio ?? 0 }, draw(eligible))
-  const { options, seed, target, labelling } = config
+  const { options, seed, labelling } = config
   const identity = [config.attack, options.attack, seed, target, labelling, train.shape, ...hashes]
   return {
     attack,
+    target,
     report,
     trigger: createHash('sha256').update(JSON.stringify(identity)).digest('hex'),
     poison: () => poison(train, attack, draw(attack.eligible)),

@@ -21,6 +21,9 @@ export function onFolder(data: string, given: Readonly<Record<string, unknown>>)
   return { ...given, dataset: datasetAt(data), data }
 }
 
+/** What each listener was told of data sets already: a sweep reads the same one for many experiments. */
+const told = new WeakMap<Listener['say'], Set<string>>()
+
 export interface Loaded extends Dataset {
   /** the test images are a share of the training images, since there were no others */
   readonly shared: boolean
@@ -32,7 +35,7 @@ export async function loadDataset(config: Config, listener: Listener): Promise<L
   const { data, seed, options } = config
   const given = await entry.load(options.dataset, { data, seed, progress: listener.reading })
   const dataset = given.test || config['test-share'] === 0 ? given : withTestShare(given, config['test-share'])
-  if (entry.data !== null) for (const line of describeDataset(dataset)) listener.say(line)
+  if (entry.data !== null) tellOnce(describeDataset(dataset), listener)
   return { ...dataset, shared: dataset !== given }
 }
 
@@ -44,6 +47,14 @@ function withTestShare({ train: given, problems, notes }: Dataset, share: number
   const { kept, apart } = setApart(given, { random, count })
   const facts = `${apart?.labels.length ?? 0} of ${given.labels.length} images are set apart to measure on`
   return { train: kept, test: apart, problems, notes: [...notes, `no test images there: ${facts}`] }
+}
+
+function tellOnce(lines: readonly string[], { say }: Listener): void {
+  const before = told.get(say) ?? new Set()
+  told.set(say, before)
+  const text = lines.join('\n')
+  if (!before.has(text)) for (const line of lines) say(line)
+  before.add(text)
 }
 
 /**

@@ -45,17 +45,21 @@ export interface OpenView {
   close(): void
 }
 
+/** A UserError where the defense needs images that can be trusted and there are none. */
+export function refuseWithoutClean({ defense }: Config, clean: ImageSet | null | undefined): void {
+  if (defenses[defense].assumes !== 'clean images' || clean?.labels.length) return
+  throw new UserError(
+    'usage',
+    `Cannot train by '${defense}' without images that can be trusted: give --clean a folder of some, or in an experiment --clean-share`,
+  )
+}
+
 /** Makes ready for a defense to train on untrusted images. */
 export function openView(config: Config, images: ImageSet, context: DefenseContext): OpenView {
   let aside = 0
   const { describe, close, ...workshop } = openWorkshop(config, images, context)
   const entry = defenses[config.defense]
-  if (entry.assumes === 'clean images' && !context.clean?.labels.length) {
-    throw new UserError(
-      'usage',
-      `Cannot train by '${config.defense}' without images that can be trusted: give --clean a folder of some, or in an experiment --clean-share`,
-    )
-  }
+  refuseWithoutClean(config, context.clean)
   const trusted =
     context.clean && entry.assumes === 'clean images'
       ? openWorkshop(config, context.clean, { ...context, random: context.random.fork('clean') })

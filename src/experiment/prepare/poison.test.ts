@@ -59,6 +59,13 @@ describe('poison', () => {
     )
   })
 
+  it('does not pass off a class without images as poisoned', () => {
+    const ofNone: Crafted = { ...attack, label: (y) => y, eligible: (y) => y === 7 }
+    const draw = { ...seeded(0), classRate: 0.8 }
+    expect(() => poison(set, ofNone, draw)).toThrow('none of 50 images is of its class; choose another target')
+    expect(poison(set, ofNone, seeded(0)).truth.poisoned.length).toBe(0)
+  })
+
   it('poisons every image at a rate of 1, none at 0', () => {
     expect(poison(set, attack, seeded(1)).truth.poisoned.length).toBe(count)
     const none = poison(set, attack, seeded(0))

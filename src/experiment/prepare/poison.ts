@@ -23,6 +23,8 @@ export interface Truth {
 export interface PoisonDraw {
   /** poisoned / all images */
   readonly rate: number
+  /** what was asked for, where that was a share of the images that may be poisoned: of none it makes a rate of 0 */
+  readonly classRate?: number | undefined
   readonly random: Random
 }
 
@@ -62,10 +64,7 @@ export function choosePoison(
 export function poison(clean: ImageSet, attack: Crafted, draw: PoisonDraw): { set: ImageSet; truth: Truth } {
   const { eligible, cover } = attack
   const { poisoned, covers } = choosePoison(clean.labels, { eligible, ratio: cover?.ratio ?? 0 }, draw)
-  if (poisoned.length === 0 && draw.rate > 0) {
-    const facts = `${clean.labels.length} images at a rate of ${draw.rate}`
-    throw new UserError('usage', `Cannot poison ${facts}: that is none of them; raise the rate`)
-  }
+  if (poisoned.length === 0) refuseNone(clean, attack, draw)
 
   const pixels = clean.pixels.slice()
   const change =
@@ -80,6 +79,17 @@ export function poison(clean: ImageSet, attack: Crafted, draw: PoisonDraw): { se
     .digest('hex')
   const set = imageSet({ pixels, labels, names: clean.names, shape: clean.shape, classes: clean.classes })
   return { set, truth: { poisoned, covers, originalLabels: clean.labels, hash } }
+}
+
+/** A UserError where something was to be poisoned. */
+function refuseNone({ labels }: ImageSet, { eligible }: Crafted, { rate, classRate = 0 }: PoisonDraw): void {
+  if (rate === 0 && classRate === 0) return
+  if (eligible && !labels.some(eligible)) {
+    const facts = `the attack leaves labels as they are, and none of ${labels.length} images is of its class`
+    throw new UserError('usage', `Cannot poison: ${facts}; choose another target`)
+  }
+  const facts = `${labels.length} images at a rate of ${rate}`
+  throw new UserError('usage', `Cannot poison ${facts}: that is none of them; raise the rate`)
 }
 
 /** The images at `indices`, triggered as at test time; labels as they were. */

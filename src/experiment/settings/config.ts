@@ -36,10 +36,11 @@ export const settings = z.strictObject({
     .default('all-to-one')
     .describe('label of poisoned images: the target class, or (y + 1) mod K for an image of class y'),
   target: z
-    .int()
-    .min(0)
+    .union([z.int().min(0), z.string().min(1)], { error: "expected a class's place, from 0, or its name" })
     .optional()
-    .describe("class that triggered images shall be taken for (default: the data set's)"),
+    .describe(
+      "class that triggered images shall be taken for: its place among the classes, from 0, or its name, in quotes where that is a number: '\"2\"' (default: the data set's)",
+    ),
   'test-share': z
     .number()
     .min(0)
@@ -97,7 +98,8 @@ type Options = Readonly<Record<string, unknown>>
 
 /** A configuration with every default filled in. */
 export interface Config extends Settings {
-  readonly target: number
+  /** a class's place or name, settled once the classes are known: `targetOf` */
+  readonly target: number | string
   readonly preset: string
   readonly 'clean-share': number
   readonly 'learning-rate': number
