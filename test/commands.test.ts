@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import { main } from '../src/cli/main.ts'
 import { liveTensors } from '../src/tensor/tensor.ts'
+import { command } from './command.ts'
 import { device } from './device.ts'
 
 // The commands about poisoned data, as a shell would give them.
@@ -20,25 +20,6 @@ afterAll(() => {
   vi.unstubAllEnvs()
   rmSync(home, { recursive: true })
 })
-
-/** Exit code and what was printed. */
-async function command(...words: string[]): Promise<{ code: number; out: string; error: string }> {
-  const printed = { out: '', error: '' }
-  const collect = (name: 'out' | 'error') => (text: string | Uint8Array) => {
-    printed[name] += text
-    return true
-  }
-  const out = vi.spyOn(process.stdout, 'write').mockImplementation(collect('out'))
-  const error = vi.spyOn(process.stderr, 'write').mockImplementation(collect('error'))
-  try {
-    await main(words)
-    return { code: Number(process.exitCode ?? 0), ...printed }
-  } finally {
-    process.exitCode = undefined
-    out.mockRestore()
-    error.mockRestore()
-  }
-}
 
 const json = async (...words: string[]) => {
   const { code, out, error } = await command(...words, '--json')

@@ -32,12 +32,12 @@ export interface CifarBatch {
 export function pickledBatch(bytes: Uint8Array, file: string): CifarBatch {
   const batch = dictionary(bytes, file)
   const labels = batch.get('labels')
-  const names = batch.get('filenames')
   const data = batch.get('data')
   if (!(data instanceof PickledArray) || data.dimensions.length !== 2 || data.dimensions[1] !== imageSize) {
     return refuse(file, `"data" is not an array of ${imageSize} bytes for each image`)
   }
   const count = data.dimensions[0] as number
+  const names = batch.get('filenames') ?? Array.from({ length: count }, (_, i) => Buffer.from(`${file}:${i}`))
   if (!Array.isArray(labels) || labels.length !== count) return refuse(file, `"labels" is not a list of ${count}`)
   if (!Array.isArray(names) || names.length !== count) return refuse(file, `"filenames" is not a list of ${count}`)
   return {
@@ -100,5 +100,8 @@ function dictionary(bytes: Uint8Array, file: string): ReadonlyMap<string, Pickle
 }
 
 function refuse(file: string, reason: string): never {
-  throw new UserError('data', `Cannot read "${file}" as a part of CIFAR-10: ${reason}. Unpack CIFAR-10 again`)
+  throw new UserError(
+    'data',
+    `Cannot read "${file}" as a part of CIFAR-10: ${reason}. Unpack CIFAR-10 again, or write class folders`,
+  )
 }

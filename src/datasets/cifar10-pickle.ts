@@ -1,6 +1,7 @@
-// The python pickles of CIFAR-10 use 22 of the format's opcodes and build three numpy objects. This reads exactly
-// those, into plain values, and calls nothing: a global is a word to compare, never a function to look up.
+// The python pickles of CIFAR-10, as Python 2 and 3 write them in protocols 0 to 5: plain values, and numpy arrays of bytes.
+// This reads exactly those and calls nothing: a global is a word to compare, never a function to look up.
 import { UserError } from '../errors.ts'
+import { ByteReader } from './byte-reader.ts'
 import { showName } from './file-names.ts'
 
 /** A numpy array of bytes, row by row. */
@@ -23,12 +24,19 @@ class Word {
   }
 }
 
-const reconstruct = 'numpy.core.multiarray _reconstruct'
-const ndarray = 'numpy ndarray'
-const dtype = 'numpy dtype'
+/** Globals that may be mentioned, by what they do: an array to fill, an array of bytes, bytes of text before protocol 3. */
+const globals: Readonly<Record<string, string>> = {
+  'numpy.core.multiarray _reconstruct': 'reconstruct',
+  'numpy._core.multiarray _reconstruct': 'reconstruct',
+  'numpy.core.numeric _frombuffer': 'from buffer',
+  'numpy._core.numeric _frombuffer': 'from buffer',
+  'numpy ndarray': 'ndarray',
+  'numpy dtype': 'dtype',
+  '_codecs encode': 'encode',
+}
 const bytesType = 'uint8'
-/** Four times what a batch of 10,000 images has: a file of nothing but empty lists must not fill the memory. */
-const mostValues = 100_000
+/** Some times what a batch of 10,000 images has: a file of nothing but empty lists must not fill the memory. */
+const mostValues = 400_000
 
 /** The value in a pickle as CIFAR-10's are; for anything else a UserError that says at which byte. */
 export function readPickle(bytes: Uint8Array, file: string): Pickled {
@@ -36,24 +44,23 @@ export function readPickle(bytes: Uint8Array, file: string): Pickled {
 }
 
 class Reader {
-  readonly #bytes: Uint8Array
-  readonly #view: DataView
+  readonly #input: ByteReader
   readonly #file: string
   readonly #stack: Pickled[] = []
+  /** values kept for a later use, by number */
+  readonly #memo = new Map<number, Pickled>()
   /** where in the stack the open marks are */
   readonly #marks: number[] = []
-  #at = 0
   #values = 0
 
   constructor(bytes: Uint8Array, file: string) {
-    this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#input = new ByteReader(bytes, (reason) => this.#error(reason))
     this.#file = file
   }
 
   read(): Pickled {
     for (;;) {
-      const code = this.#byte()
+      const code = this.#input.byte()
       if (code !== 0x2e /* STOP */) {
         this.#step(code)
         continue
@@ -66,10 +73,14 @@ class Reader {
 
   #step(code: number): void {
     if (code === 0x80 /* PROTO */) {
-      if (this.#byte() !== 2) throw this.#error('its pickle protocol is not 2')
-      // BINPUT and LONG_BINPUT keep a value for a later use, which these files never make of it
-    } else if (code === 0x71 /* BINPUT */) this.#skip(1)
-    else if (code === 0x72 /* LONG_BINPUT */) this.#skip(4)
+      if (this.#input.byte() > 5) throw this.#error('its pickle protocol is later than 5')
+    } else if (code === 0x95 /* FRAME */) this.#input.skip(8)
+    else if (code === 0x70 /* PUT */) this.#keep(this.#whole(this.#text()))
+    else if (code === 0x71 /* BINPUT */) this.#keep(this.#input.byte())
+    else if (code === 0x72 /* LONG_BINPUT */) this.#keep(this.#input.uint32())
+    else if (code === 0x94 /* MEMOIZE */) this.#keep(this.#memo.size)
+    else if (code === 0x61 /* APPEND */) this.#append([this.#pop()])
+    else if (code === 0x73 /* SETITEM */) this.#setItems([this.#pop(), this.#pop()].reverse())
     else if (code === 0x28 /* MARK */) this.#marks.push(this.#stack.length)
     else if (code === 0x65 /* APPENDS */) this.#append(this.#sinceMark())
     else if (code === 0x75 /* SETITEMS */) this.#setItems(this.#sinceMark())
@@ -86,20 +97,51 @@ class Reader {
         return []
       case 0x4e: // NONE
         return null
+      case 0x6c: // LIST
+        return this.#sinceMark()
+      case 0x64: // DICT
+        return this.#dictionary(this.#sinceMark())
+      case 0x29: // EMPTY_TUPLE
+        return []
+      case 0x88: // NEWTRUE
       case 0x89: // NEWFALSE
-        return false
+        return code === 0x88
+      case 0x49: // INT
+        return this.#integer()
+      case 0x4c: // LONG
+        return this.#whole(this.#text().replace(/L$/, ''))
       case 0x4b: // BININT1
-        return this.#byte()
+        return this.#input.byte()
       case 0x4d: // BININT2
-        return this.#view.getUint16(this.#skip(2), true)
+        return this.#input.uint16()
       case 0x4a: // BININT
-        return this.#view.getInt32(this.#skip(4), true)
+        return this.#input.int32()
       case 0x55: // SHORT_BINSTRING
-        return this.#take(this.#byte())
+        return this.#input.take(this.#input.byte())
       case 0x54: // BINSTRING
-        return this.#take(this.#view.getInt32(this.#skip(4), true))
+        return this.#input.take(this.#input.int32())
+      case 0x43: // SHORT_BINBYTES
+      case 0x8c: // SHORT_BINUNICODE
+        return this.#input.take(this.#input.byte())
+      case 0x42: // BINBYTES
+      case 0x58: // BINUNICODE
+        return this.#input.take(this.#input.uint32())
+      case 0x8d: // BINUNICODE8
+      case 0x8e: // BINBYTES8
+      case 0x96: // BYTEARRAY8
+        return this.#input.take(this.#input.uint64())
+      case 0x56: // UNICODE
+        return unescaped(this.#input.line())
+      case 0x67: // GET
+        return this.#kept(this.#whole(this.#text()))
+      case 0x68: // BINGET
+        return this.#kept(this.#input.byte())
+      case 0x6a: // LONG_BINGET
+        return this.#kept(this.#input.uint32())
       case 0x63: // GLOBAL
-        return this.#word()
+        return this.#word(`${this.#text()} ${this.#text()}`)
+      case 0x93: // STACK_GLOBAL
+        return this.#word([this.#pop(), this.#pop()].reverse().map(shown).join(' '))
       case 0x85: // TUPLE1, TUPLE2, TUPLE3
       case 0x86:
       case 0x87:
@@ -109,33 +151,16 @@ class Reader {
       case 0x52: // REDUCE
         return this.#reduce()
       default:
-        throw this.#error(`opcode 0x${code.toString(16).padStart(2, '0')} does not occur in CIFAR-10's files`)
+        throw this.#error(`opcode 0x${code.toString(16).padStart(2, '0')} does not occur in batches of CIFAR-10`)
     }
   }
 
   #error(reason: string): UserError {
-    const where = `byte ${this.#at} of ${this.#bytes.length}`
+    const where = `byte ${this.#input.at} of ${this.#input.length}`
     return new UserError(
       'data',
-      `Cannot read "${this.#file}" as a python batch of CIFAR-10: ${reason} (${where}). Unpack cifar-10-python.tar.gz again`,
+      `Cannot read "${this.#file}" as a python batch of CIFAR-10: ${reason} (${where}). ${remedy}`,
     )
-  }
-
-  /** The position before `count` bytes, which are passed over. */
-  #skip(count: number): number {
-    if (count < 0 || count > this.#bytes.length - this.#at)
-      throw this.#error(`it ends where ${count} more bytes should follow`)
-    this.#at += count
-    return this.#at - count
-  }
-
-  #byte(): number {
-    return this.#bytes[this.#skip(1)] as number
-  }
-
-  #take(count: number): Uint8Array {
-    const from = this.#skip(count)
-    return this.#bytes.subarray(from, this.#at)
   }
 
   #push(item: Pickled): void {
@@ -162,8 +187,12 @@ class Reader {
 
   #setItems(items: readonly Pickled[]): void {
     const map = this.#stack.at(-1)
-    if (!(map instanceof Map) || items.length % 2 !== 0)
-      throw this.#error('keys are set in something that is no dictionary')
+    if (!(map instanceof Map)) throw this.#error('keys are set in something that is no dictionary')
+    this.#dictionary(items, map)
+  }
+
+  #dictionary(items: readonly Pickled[], map = new Map<string, Pickled>()): Map<string, Pickled> {
+    if (items.length % 2 !== 0) throw this.#error('a key has no value')
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i]
       if (!(key instanceof Uint8Array)) throw this.#error('a key is no text')
@@ -171,26 +200,58 @@ class Reader {
       if (map.has(name)) throw this.#error(`the key "${name}" comes twice`)
       map.set(name, items[i + 1] as Pickled)
     }
+    return map
   }
 
-  #line(): string {
-    const end = this.#bytes.subarray(this.#at, this.#at + 100).indexOf(0x0a)
-    if (end < 0) throw this.#error('a name has no end')
-    return showName(this.#take(end + 1).subarray(0, end))
+  #keep(number: number): void {
+    if (this.#memo.size >= mostValues) throw this.#error(`it keeps more than ${mostValues} values`)
+    this.#memo.set(number, this.#stack.at(-1) as Pickled)
   }
 
-  #word(): Word {
-    const text = `${this.#line()} ${this.#line()}`
-    if (text !== reconstruct && text !== ndarray && text !== dtype) throw this.#error(`it asks for "${text}"`)
-    return new Word(text)
+  #kept(number: number): Pickled {
+    const value = this.#memo.get(number)
+    if (value === undefined) throw this.#error(`it uses a value ${number} that it has not kept`)
+    return value
   }
 
-  /** _reconstruct(ndarray, …) makes an array to fill; dtype('u1', …) is the type of bytes. */
-  #reduce(): PickledArray | Word {
+  #text(): string {
+    const line = this.#input.line()
+    if (line.length > 100) throw this.#error('a name or number is too long')
+    return showName(line)
+  }
+
+  /** Before protocol 2, 00 and 01 are the truth values. */
+  #integer(): number | boolean {
+    const text = this.#text()
+    return text === '00' || text === '01' ? text === '01' : this.#whole(text)
+  }
+
+  #whole(text: string): number {
+    if (!/^-?\d{1,15}$/.test(text)) throw this.#error(`"${text}" is no whole number`)
+    return Number(text)
+  }
+
+  #word(text: string): Word {
+    const word = Object.hasOwn(globals, text) ? globals[text] : undefined
+    if (word === undefined) throw this.#error(`it asks for "${text}"`)
+    return new Word(word)
+  }
+
+  /**
+   * reconstruct(ndarray, …) makes an array to fill; from buffer(bytes, type, dimensions, order) a full one; dtype('u1', …)
+   * is the type of bytes; encode(text, 'latin1') gives a byte for each character.
+   */
+  #reduce(): PickledArray | Word | Uint8Array {
     const [given, callee] = [this.#pop(), this.#pop()]
-    const first = Array.isArray(given) ? given[0] : null
-    if (isWord(callee, reconstruct) && isWord(first, ndarray)) return new PickledArray()
-    if (isWord(callee, dtype) && first instanceof Uint8Array && showName(first) === 'u1') return new Word(bytesType)
+    const [first = null, second = null, third = null, fourth = null] = Array.isArray(given) ? given : []
+    if (isWord(callee, 'reconstruct') && isWord(first, 'ndarray')) return new PickledArray()
+    if (isWord(callee, 'from buffer')) {
+      const made = new PickledArray()
+      this.#fill(made, [1, third, second, shown(fourth) !== 'C', first])
+      return made
+    }
+    if (isWord(callee, 'dtype') && shown(first) === 'u1') return new Word(bytesType)
+    if (isWord(callee, 'encode') && first instanceof Uint8Array && shown(second) === 'latin1') return latin1(first)
     throw this.#error('something is made that is no array of bytes')
   }
 
@@ -199,6 +260,10 @@ class Reader {
     if (isWord(made, bytesType)) return
     if (!(made instanceof PickledArray) || made.filled || !Array.isArray(state))
       throw this.#error('a state fits nothing')
+    this.#fill(made, state)
+  }
+
+  #fill(made: PickledArray, state: readonly Pickled[]): void {
     const [version, dimensions, type, columnsFirst, bytes] = state
     if (version !== 1 || !isWord(type, bytesType) || columnsFirst !== false)
       throw this.#error('an array is not of bytes in rows')
@@ -218,6 +283,27 @@ class Reader {
   }
 }
 
+const remedy =
+  'Unpack it again; where a program of yours wrote it, let that write a label byte and 3072 pixel bytes an image to data_batch_1.bin, …, or class folders'
+
 function isWord(value: Pickled | undefined, text: string): boolean {
   return value instanceof Word && value.text === text
+}
+
+/** Text as a string, and of anything else nothing. */
+function shown(value: Pickled): string {
+  return value instanceof Uint8Array ? showName(value.subarray(0, 100)) : ''
+}
+
+/** Bytes whose values are the characters of UTF-8 text. */
+function latin1(text: Uint8Array): Uint8Array {
+  return Buffer.from(Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('utf8'), 'latin1')
+}
+
+/** A line of Python's raw-unicode-escape, as UTF-8. */
+function unescaped(line: Uint8Array): Uint8Array {
+  const text = Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString('latin1')
+  return Buffer.from(
+    text.replace(/\\u([0-9a-f]{4})/gi, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16))),
+  )
 }

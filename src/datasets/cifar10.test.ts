@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inflateSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { UserError } from '../errors.ts'
@@ -13,6 +14,11 @@ import { readPickle } from './cifar10-pickle.ts'
 
 const real = fileURLToPath(new URL('../../data/cifar-10-batches-py', import.meta.url))
 const missing = !existsSync(join(real, 'test_batch'))
+
+/** made by test/golden/make_pickles.py */
+const pickles: Record<string, string> = JSON.parse(
+  readFileSync(new URL('../../test/golden/pickles.json', import.meta.url), 'utf8'),
+)
 
 const load = (data: string | undefined, limit = 0) =>
   cifar10.load(cifar10.options.parse({ limit }), { data, seed: 1, progress: () => undefined })
@@ -39,8 +45,12 @@ describe('readPickle', () => {
   it.each([
     ['a global that would run a command', [...bytes('cos\nsystem\n'), ...text('ls'), 0x85, 0x52, 0x2e], '"os system"'],
     ['a call of something that is no global', [...text('os'), ...text('ls'), 0x85, 0x52, 0x2e], 'no array of bytes'],
-    ['an opcode of other pickles', [0x8c, 1, 0x61, 0x2e], 'opcode 0x8c'],
-    ['a value that was kept', [0x4b, 1, 0x71, 0, 0x68, 0, 0x2e], 'opcode 0x68'],
+    ['a class that would be made', [0x8c, 2, ...bytes('os'), 0x8c, 6, ...bytes('system'), 0x93, 0x2e], '"os system"'],
+    ['an opcode of other pickles', [0x47, 0, 0, 0, 0, 0, 0, 0, 0, 0x2e], 'opcode 0x47'],
+    ['a value that was not kept', [0x4b, 1, 0x71, 0, 0x68, 1, 0x2e], 'a value 1 that it has not kept'],
+    ['a number that is none', [...bytes('Inf\n'), 0x2e], '"nf" is no whole number'],
+    ['text of 2^63 bytes', [0x8e, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x2e], '9223372036854776000 more bytes'],
+    ['a line without end', bytes('I12'), 'a line has no end'],
     ['text longer than the file', [0x54, 0xff, 0xff, 0xff, 0x7f, 0x2e], '2147483647 more bytes'],
     ['text of negative length', [0x54, 0xff, 0xff, 0xff, 0xff, 0x2e], '-1 more bytes'],
     ['the end of an empty file', [], 'more bytes'],
@@ -48,11 +58,17 @@ describe('readPickle', () => {
     ['a missing mark', [0x74, 0x2e], 'a mark is missing'],
     ['a value behind a mark', [0x4b, 1, 0x28, 0x85, 0x2e], 'a value is missing'],
     ['a key twice', [0x7d, 0x28, ...text('a'), 0x4e, ...text('a'), 0x4e, 0x75, 0x2e], 'comes twice'],
-    ['more values than a batch has', [...new Array(100_001).fill(0x5d), 0x2e], 'more than 100000 values'],
+    ['more values than a batch has', [...new Array(400_001).fill(0x5d), 0x2e], 'more than 400000 values'],
   ])('refuses %s', (_, codes, reason) => {
-    const result = read(...codes)
+    const result = attempt(() => readPickle(Buffer.from(codes), 'batch'))
     expect(result).toBeInstanceOf(UserError)
     expect((result as UserError).message).toContain(reason)
+  })
+
+  it.each(Object.entries(pickles))('reads what Python 3 writes: protocol %s keys', (_, packed) => {
+    const { pixels, labels, names } = pickledBatch(inflateSync(Buffer.from(packed, 'base64')), 'batch')
+    expect([...pixels]).toEqual(Array.from({ length: 3072 }, (_, i) => (7 * i + 31) % 256))
+    expect([[...labels], names]).toEqual([[8], ['a.png']])
   })
 
   it('means nothing by a key named __proto__', () => {
@@ -92,9 +108,21 @@ describe('readPickle', () => {
   })
 
   it('gives a value or a reason for any opcodes', () => {
-    const known = [0x80, 0x71, 0x72, 0x7d, 0x5d, 0x28, 0x4e, 0x89, 0x4b, 0x4d, 0x4a, 0x55, 0x54, 0x63, 0x85, 0x86, 0x87]
-    const code = fc.oneof(fc.constantFrom(...known, 0x74, 0x65, 0x75, 0x52, 0x62, 0x2e), fc.nat(255))
-    const words = fc.constantFrom('cnumpy\nndarray\n', 'cnumpy\ndtype\n', 'cnumpy.core.multiarray\n_reconstruct\n')
+    const python2 = [
+      0x80, 0x71, 0x72, 0x7d, 0x5d, 0x28, 0x4e, 0x89, 0x4b, 0x4d, 0x4a, 0x55, 0x54, 0x63, 0x85, 0x86, 0x87,
+    ]
+    const python3 = [
+      0x95, 0x94, 0x70, 0x61, 0x73, 0x6c, 0x64, 0x29, 0x49, 0x4c, 0x43, 0x8c, 0x42, 0x58, 0x56, 0x67, 0x93,
+    ]
+    const both = [0x74, 0x65, 0x75, 0x52, 0x62, 0x68, 0x6a, 0x8d, 0x8e, 0x96, 0x2e]
+    const code = fc.oneof(fc.constantFrom(...python2, ...python3, ...both), fc.nat(255))
+    const names = [
+      'numpy\nndarray',
+      'numpy\ndtype',
+      'numpy.core.multiarray\n_reconstruct',
+      'numpy.core.numeric\n_frombuffer',
+    ]
+    const words = fc.constantFrom(...names, '_codecs\nencode').map((name) => `c${name}\n`)
     const part = fc.oneof(
       code.map((one) => [one]),
       words.map(bytes),

@@ -1,12 +1,10 @@
 import { readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, expect, it } from 'vitest'
-import { command, copyCase, isMissing } from './case.ts'
+import { expect, it } from 'vitest'
+import { command } from '../command.ts'
+import { copyOfCase } from './cases.ts'
 
 // Class folders, or files, that are links out of the folder. A copy may hold a link as a file of its target's path.
-
-const { folder, remove } = copyCase('linked-classes')
-afterAll(remove)
 
 function restoreLinks(path: string): void {
   for (const name of readdirSync(path)) {
@@ -20,10 +18,11 @@ function restoreLinks(path: string): void {
   }
 }
 
-it.skipIf(isMissing('linked-classes')).each([
+it.for([
   ['by-folder', '3 links'],
   ['by-file', '12 links'],
-])('are counted in the refusal (skipped where the case is not here): %s', async (kind, links) => {
+] as const)('are counted in the refusal: %s', async ([kind, links], context) => {
+  const folder = copyOfCase('linked-classes', context)
   restoreLinks(join(folder, kind))
   const { code, error } = await command('train', join(folder, kind), '--dry-run', '--threads', '1')
   expect(code).toBe(3)

@@ -1,16 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { afterAll, expect, it } from 'vitest'
-import { command, copyCase, isMissing } from './case.ts'
+import { expect, it } from 'vitest'
+import { command } from '../command.ts'
+import { copyOfCase } from './cases.ts'
 
 // Class folders 0 to 10, which sort 0, 1, 10, 2, …
 
-const { folder, remove } = copyCase('numeric-target')
-afterAll(remove)
-
-it.skipIf(isMissing('numeric-target')).each([
+it.for([
   ['2', '10'],
   ['"2"', '2'],
-])('are aimed at by place or by name, and named (skipped where the case is not here): %s', async (target, name) => {
+] as const)('are aimed at by place or by name, and named: %s', async ([target, name], context) => {
+  const folder = copyOfCase('numeric-target', context)
   const out = `${folder}/out-${name}`
   const words = ['--attack', 'badnets', '--rate', '0.2', '--target', target, '--out', out, '--threads', '1']
   const result = await command('poison', `${folder}/digits`, ...words)

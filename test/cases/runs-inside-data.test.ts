@@ -1,12 +1,11 @@
-import { afterAll, expect, it } from 'vitest'
-import { command, copyCase, isMissing } from './case.ts'
+import { expect, it } from 'vitest'
+import { command } from '../command.ts'
+import { copyOfCase } from './cases.ts'
 
 // The program's own runs among the class folders.
 
-const { folder, remove } = copyCase('runs-inside-data')
-afterAll(remove)
-
-it.skipIf(isMissing('runs-inside-data'))('are no class (skipped where the case is not here)', async () => {
+it('are no class', async (context) => {
+  const folder = copyOfCase('runs-inside-data', context)
   const photos = `${folder}/photos`
   const quick = ['--epochs', '1', '--defense', 'none', '--model.depth', '10', '--threads', '1', '--json']
   for (let run = 0; run < 2; run++) {

@@ -1,36 +1,32 @@
-import { afterAll, expect, it } from 'vitest'
-import { command, copyCase, isMissing } from './case.ts'
+import { expect, it } from 'vitest'
+import { command } from '../command.ts'
+import { copyOfCase } from './cases.ts'
 
 // Image files that are cut short, and a test class that is not trained on.
 
-const { folder, remove } = copyCase('skipped-in-run')
-afterAll(remove)
-
-it.skipIf(isMissing('skipped-in-run'))(
-  'are told by every command that loads images (skipped where the case is not here)',
-  async () => {
-    const data = ['--dataset', 'image-folder', '--data', `${folder}/data`, '--threads', '1']
-    const attack = ['--attack', 'badnets', '--rate', '0.2']
-    const runs = ['--runs', `${folder}/runs`, '--epochs', '1', '--model.depth', '10']
-    const { out, error: told } = await command('run', ...data, ...attack, ...runs, '--json')
-    const { run } = JSON.parse(out)
-    const others = [
-      ['run', ...data, ...attack, '--dry-run'],
-      ['evaluate', run, ...data, '--attack', 'badnets'],
-      ['detect', run, '--detector', 'spectral-signatures'],
-      ['preview', `${folder}/data`, '--attack', 'badnets', '--out', `${folder}/x.png`],
-      ['poison', `${folder}/data`, ...attack, '--out', `${folder}/out`],
-      ['train', `${folder}/data`, '--dry-run', '--threads', '1'],
-    ]
-    for (const words of others.slice(0, 3)) {
-      const { code, error } = await command(...words)
-      expect([words[0], code]).toEqual([words[0], 0])
-      expectSkipped(error)
-    }
-    for (const words of others.slice(3)) expectSkipped((await command(...words)).error)
-    expectSkipped(told)
-  },
-)
+it('are told by every command that loads images', async (context) => {
+  const folder = copyOfCase('skipped-in-run', context)
+  const data = ['--dataset', 'image-folder', '--data', `${folder}/data`, '--threads', '1']
+  const attack = ['--attack', 'badnets', '--rate', '0.2']
+  const runs = ['--runs', `${folder}/runs`, '--epochs', '1', '--model.depth', '10']
+  const { out, error: told } = await command('run', ...data, ...attack, ...runs, '--json')
+  const { run } = JSON.parse(out)
+  const others = [
+    ['run', ...data, ...attack, '--dry-run'],
+    ['evaluate', run, ...data, '--attack', 'badnets'],
+    ['detect', run, '--detector', 'spectral-signatures'],
+    ['preview', `${folder}/data`, '--attack', 'badnets', '--out', `${folder}/x.png`],
+    ['poison', `${folder}/data`, ...attack, '--out', `${folder}/out`],
+    ['train', `${folder}/data`, '--dry-run', '--threads', '1'],
+  ]
+  for (const words of others.slice(0, 3)) {
+    const { code, error } = await command(...words)
+    expect([words[0], code]).toEqual([words[0], 0])
+    expectSkipped(error)
+  }
+  for (const words of others.slice(3)) expectSkipped((await command(...words)).error)
+  expectSkipped(told)
+})
 
 function expectSkipped(error: string): void {
   expect(error).toMatch(/skipped 18 \(train\/cat\/\S+, .*, …\): not a usable png: it is damaged or cut short/)
