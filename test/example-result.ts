@@ -55,14 +55,14 @@ export function exampleResult({
     suspicion: suspicion
       ? {
           verdict: 'found',
-          suspects: 10,
+          flagged: 10,
           estimatedRate: 0.1,
           estimatedTarget: 0,
           remarks: [],
           auroc: null,
           aurocRelabelled: null,
-          truePositives: null,
-          falsePositives: null,
+          truePositiveRate: null,
+          falsePositiveRate: null,
           ...suspicion,
         }
       : null,

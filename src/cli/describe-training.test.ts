@@ -28,8 +28,8 @@ function training(changes: Partial<TrainingResult>): TrainingResult {
     ...changes,
   }
 }
-const none = { verdict: 'none', suspects: 0, estimatedRate: 0, estimatedTarget: null, remarks: [] } as const
-const some = { verdict: 'weak', suspects: 140, estimatedRate: 0.0863, estimatedTarget: 1, remarks: [] } as const
+const none = { verdict: 'none', flagged: 0, estimatedRate: 0, estimatedTarget: null, remarks: [] } as const
+const some = { verdict: 'weak', flagged: 140, estimatedRate: 0.0863, estimatedTarget: 1, remarks: [] } as const
 
 describe('what a person is told of a training', () => {
   it('explains how many held-out labels a good model disagrees with, where images were flagged', () => {

@@ -45,7 +45,7 @@ function describe(result: DetectionResult): string {
   const { detector, images, poisonedImages, aurocRelabelled, threshold, seconds, run } = result
   const rows = [
     ['images', String(images), `${poisonedImages} of them poisoned, ${percent(poisonedImages / images)}`],
-    ['threshold', String(Number(threshold.toPrecision(4))), `of ${detector}: images scoring above it are suspects`],
+    ['threshold', String(Number(threshold.toPrecision(4))), `of ${detector}: images scoring above it are flagged`],
     ...suspicionRows(result),
     ['  of relabelled images', aurocRelabelled === null ? '–' : aurocRelabelled.toFixed(3), ''],
     ['seconds', seconds.toFixed(1), ''],

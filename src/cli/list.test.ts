@@ -33,7 +33,7 @@ async function listed(...words: string[]): Promise<string> {
 
 describe('a list of runs', () => {
   it('tells apart what has one name: by length, size, seed, rate, and what came out, training too', async () => {
-    const suspicion = { verdict: 'weak', suspects: 77 }
+    const suspicion = { verdict: 'weak', flagged: 77 }
     const figures = { cleanAccuracy: 0.9, attackSuccessRate: 1, suspicion: null }
     put('1-signs', 'experiment', { epochs: 2, seed: 1, rate: 0.1, 'dataset.size': 32 }, figures)
     put('2-signs', 'experiment', { epochs: 9, seed: 3, 'class-rate': 0.8 })
@@ -44,7 +44,7 @@ describe('a list of runs', () => {
       .split('\n')
       .map((line) => line.split(/ {2,}/))
     expect(rows).toEqual([
-      ['run', 'state', 'epochs', 'size', 'seed', 'rate', 'CA', 'ASR', 'agreement', 'suspects'],
+      ['run', 'state', 'epochs', 'size', 'seed', 'rate', 'CA', 'ASR', 'agreement', 'flagged'],
       ['1-signs', 'finished', '2', '32', '1', '0.1', '90.00 %', '100.00 %', '–', '–'],
       ['2-signs', 'unfinished', '9', '–', '3', '0.8 of class', '–', '–', '–', '–'],
       ['3-train', 'finished', '30', '–', '1', '–', '–', '–', '70.06 %', '77 weak'],

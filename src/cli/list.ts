@@ -70,7 +70,7 @@ interface Shown {
   readonly cleanAccuracy?: number
   readonly attackSuccessRate?: number | null
   readonly heldOutAgreement?: number | null
-  readonly suspicion?: { readonly verdict?: string; readonly suspects: number } | null
+  readonly suspicion?: { readonly verdict?: string; readonly flagged: number } | null
 }
 
 /** Runs with what tells them apart: their names alone say neither length nor rate nor seed. */
@@ -80,7 +80,7 @@ function runTable(runs: ReturnType<typeof listRuns>): string {
     const { cleanAccuracy, attackSuccessRate, heldOutAgreement, suspicion } = (result ?? {}) as Shown
     const { epochs, seed, rate, 'class-rate': classRate, 'dataset.size': size } = settings ?? {}
     const poisoning = kind === 'training' ? '–' : shown(rate ?? (classRate && `${classRate} of class`))
-    const suspects = suspicion ? `${suspicion.suspects} ${suspicion.verdict ?? ''}` : '–'
+    const flagged = suspicion ? `${suspicion.flagged} ${suspicion.verdict ?? ''}` : '–'
     return [
       run,
       state,
@@ -89,10 +89,10 @@ function runTable(runs: ReturnType<typeof listRuns>): string {
       percent(cleanAccuracy),
       percent(attackSuccessRate),
       percent(heldOutAgreement),
-      suspects,
+      flagged,
     ]
   })
-  const heads = ['run', 'state', 'epochs', 'size', 'seed', 'rate', 'CA', 'ASR', 'agreement', 'suspects']
+  const heads = ['run', 'state', 'epochs', 'size', 'seed', 'rate', 'CA', 'ASR', 'agreement', 'flagged']
   return table([heads, ...rows])
 }
 

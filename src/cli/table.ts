@@ -16,7 +16,7 @@ export const tableCommand = new Command('table')
   .description(
     'What recorded experiments say: attacks by defenses, ASR (excess over training on clean data) / CA (difference from it) in percent',
   )
-  .option('--suspicion', 'how well the poison was flagged: AUROC, true / false positives in percent')
+  .option('--suspicion', 'how well the poison was flagged: AUROC, true / false positive rate in percent')
   .option('--mixed', 'also of records that differ in precision or engine')
   .option('--json', 'print one JSON object on standard output')
   .action((records: string, { json, suspicion, mixed }: { json?: boolean; suspicion?: boolean; mixed?: boolean }) => {
@@ -39,7 +39,7 @@ function describe(
   const defenses = columns.filter((defense) =>
     [...cells.filter(isShown), ...absent].some((cell) => cell.defense === defense),
   )
-  if (defenses.length === 0) return 'No defense here said which images it suspects'
+  if (defenses.length === 0) return 'No defense here flags images'
   const inColumns = <T extends { readonly defense: string }>(figures: readonly T[], show: (figures: T) => string) =>
     defenses.map((defense) => {
       const own = figures.find((each) => each.defense === defense)
@@ -98,9 +98,9 @@ function worst({ excessSuccessRate, accuracyDifference }: Worst): string {
   return `excess ${excess} / ${(100 * accuracyDifference).toFixed(2)}`
 }
 
-function flagged({ auroc, truePositives, falsePositives }: Figures): string {
-  if (!falsePositives) return ''
-  return `${written(auroc, 1, 3)}, ${percents(truePositives)} / ${percents(falsePositives)}`
+function flagged({ auroc, truePositiveRate, falsePositiveRate }: Figures): string {
+  if (!falsePositiveRate) return ''
+  return `${written(auroc, 1, 3)}, ${percents(truePositiveRate)} / ${percents(falsePositiveRate)}`
 }
 
 const percents = (estimate: Estimate | null) => written(estimate, 100, 2)

@@ -44,15 +44,20 @@ const figuresRow = (what: string, { cleanAccuracy, attackSuccessRate }: PlainFig
   return [what, percent(cleanAccuracy), `clean accuracy, attack success rate ${percent(attackSuccessRate)}`]
 }
 
-/** Whom a defense or detector suspects, and how well. */
+/** Which images a defense or detector flagged, and how well. */
 export function suspicionRows(quality: SuspicionQuality): string[][] {
-  const { verdict, suspects, estimatedRate, estimatedTarget, truePositives, falsePositives, auroc, remarks } = quality
+  const { verdict, flagged, estimatedRate, estimatedTarget, truePositiveRate, falsePositiveRate, auroc, remarks } =
+    quality
   const label = estimatedTarget === null ? 'of several labels' : `most labelled ${estimatedTarget}`
   return [
-    ['suspects', String(suspects), `${percent(truePositives)} of the poison, ${percent(falsePositives)} of the rest`],
-    ...(suspects > 0 && estimatedRate !== null ? [['estimated rate', percent(estimatedRate), label]] : []),
+    [
+      'flagged',
+      String(flagged),
+      `true positive rate ${percent(truePositiveRate)}, false positive rate ${percent(falsePositiveRate)}`,
+    ],
+    ...(flagged > 0 && estimatedRate !== null ? [['estimated rate', percent(estimatedRate), label]] : []),
     ['verdict', verdict, saidOf(verdict)],
-    ['AUROC of suspicion', auroc === null ? '–' : auroc.toFixed(3), ''],
+    ['AUROC of the score', auroc === null ? '–' : auroc.toFixed(3), ''],
     ...remarks.map((remark) => ['', '', remark]),
   ]
 }

@@ -65,7 +65,7 @@ export function describeTraining(result: TrainingResult): string {
   rows.push(['model', result.files.model])
   if (suspicion) {
     const { verdict, remarks } = suspicion
-    rows.push(['suspects', found(suspicion, result)])
+    rows.push(['flagged', found(suspicion, result)])
     rows.push(['verdict', `${verdict}: ${saidOf(verdict, result.trainingImages)}`])
     rows.push(...remarks.map((remark) => ['', remark]))
   }
@@ -78,9 +78,9 @@ function expectedGap(rate: number): string {
 }
 
 function found(findings: Findings, { classes, files }: TrainingResult): string {
-  const { suspects, estimatedRate, estimatedTarget } = findings
-  if (suspects === 0) return `none flagged; all images ranked in ${files.suspects}`
+  const { flagged, estimatedRate, estimatedTarget } = findings
+  if (flagged === 0) return `none flagged; all images ranked in ${files.suspects}`
   const rate = estimatedRate === null ? '' : ` (${percent(estimatedRate)})`
   const target = estimatedTarget === null ? 'of several labels' : `most labelled '${classes[estimatedTarget]}'`
-  return `${suspects}${rate}, ${target}; marked 'yes' in ${files.suspects}`
+  return `${flagged}${rate}, ${target}; marked 'yes' in ${files.suspects}`
 }

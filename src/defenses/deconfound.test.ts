@@ -94,8 +94,8 @@ async function flaggedRates(poison: Poison, settings: Record<string, unknown>) {
     const { poisoned } = poison
     const above = (from: number, to: number) => score.subarray(from, to).filter((each) => each > threshold).length
     return {
-      truePositives: above(0, poisoned) / poisoned,
-      falsePositives: above(poisoned, count) / (count - poisoned),
+      truePositiveRate: above(0, poisoned) / poisoned,
+      falsePositiveRate: above(poisoned, count) / (count - poisoned),
       remarks,
     }
   })
@@ -105,40 +105,46 @@ describe('deconfound', () => {
   for (const flip of [true, false]) {
     const how = flip ? 'mirror images' : 'moved copies'
     it(`flags what differs from its ${how} as no clean image does`, async () => {
-      const { truePositives, falsePositives } = await flaggedRates({ poisoned: 150 }, { flip })
-      expect(truePositives).toBeGreaterThan(0.95)
-      expect(falsePositives).toBeLessThan(0.02)
+      const { truePositiveRate, falsePositiveRate } = await flaggedRates({ poisoned: 150 }, { flip })
+      expect(truePositiveRate).toBeGreaterThan(0.95)
+      expect(falsePositiveRate).toBeLessThan(0.02)
     })
 
     it(`flags nothing without poison, by ${how}`, async () => {
-      expect((await flaggedRates({ poisoned: 0 }, { flip })).falsePositives).toBe(0)
+      expect((await flaggedRates({ poisoned: 0 }, { flip })).falsePositiveRate).toBe(0)
     })
   }
 
   it('flags a trigger that is its own mirror image, by moved copies', async () => {
-    const { truePositives, falsePositives } = await flaggedRates({ poisoned: 150, symmetric: true }, { flip: true })
-    expect(truePositives).toBeGreaterThan(0.95)
-    expect(falsePositives).toBeLessThan(0.02)
+    const { truePositiveRate, falsePositiveRate } = await flaggedRates(
+      { poisoned: 150, symmetric: true },
+      { flip: true },
+    )
+    expect(truePositiveRate).toBeGreaterThan(0.95)
+    expect(falsePositiveRate).toBeLessThan(0.02)
   })
 
   it('flags a trigger that says nothing of the label by itself, by mirror images', async () => {
-    const { truePositives, falsePositives } = await flaggedRates({ poisoned: 400, allToAll: true }, { flip: true })
-    expect(truePositives).toBeGreaterThan(0.95)
-    expect(falsePositives).toBeLessThan(0.02)
+    const { truePositiveRate, falsePositiveRate } = await flaggedRates(
+      { poisoned: 400, allToAll: true },
+      { flip: true },
+    )
+    expect(truePositiveRate).toBeGreaterThan(0.95)
+    expect(falsePositiveRate).toBeLessThan(0.02)
   })
 
   it('flags nothing where every image has the same mark, as a logo in its corner', async () => {
-    expect((await flaggedRates({ poisoned: 0, mark: true }, { flip: true })).falsePositives).toBe(0)
+    expect((await flaggedRates({ poisoned: 0, mark: true }, { flip: true })).falsePositiveRate).toBe(0)
   })
 
   it('takes no mirror image for natural where most classes tell it from the image', async () => {
-    expect((await flaggedRates({ poisoned: 0, sided: true }, { flip: true })).falsePositives).toBe(0)
-    const { truePositives, falsePositives, remarks } = await flaggedRates(
+    expect((await flaggedRates({ poisoned: 0, sided: true }, { flip: true })).falsePositiveRate).toBe(0)
+    const { truePositiveRate, falsePositiveRate, remarks } = await flaggedRates(
       { poisoned: 150, sided: true },
       { flip: true },
     )
-    expect(truePositives).toBeGreaterThan(0.95)
-    expect(falsePositives).toBeLessThan(0.02)
+    expect(truePositiveRate).toBeGreaterThan(0.95)
+    expect(falsePositiveRate).toBeLessThan(0.02)
     expect(remarks).toContainEqual(expect.stringContaining('not natural here'))
   })
 

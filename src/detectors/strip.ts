@@ -21,7 +21,7 @@ const inverseErrorFunction = operator('erfinv')
  * |---|---|
  * | N | superpositions |
  * | H | minus the score |
- * | FRR | falsePositives |
+ * | FRR | falsePositiveRate |
  */
 export const strip = defineDetector({
   title: 'STRIP',
@@ -33,7 +33,7 @@ export const strip = defineDetector({
       .enum(['sum', 'mean'])
       .default('sum')
       .describe("the sum of two images, clipped, as in the authors' code, or half of each"),
-    falsePositives: z
+    falsePositiveRate: z
       .number()
       .positive()
       .max(0.5)
@@ -52,7 +52,7 @@ export const strip = defineDetector({
     const score = (await seen(images, 'images')).map((entropy) => -entropy)
     if (!clean) return { score, threshold: otsuThreshold(score), verdict: 'not-judged' }
     const trusted = (await seen(clean, 'clean')).map((entropy) => -entropy)
-    return { score, threshold: normalQuantile(trusted, 1 - options.falsePositives), verdict: 'not-judged' }
+    return { score, threshold: normalQuantile(trusted, 1 - options.falsePositiveRate), verdict: 'not-judged' }
   },
 })
 

@@ -96,7 +96,7 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
 /** What a suspicion amounts to, with a remark on a ranking that leans where no image is flagged. */
 function judged(suspicion: Suspicion, { labels, classes }: ImageSet): Findings {
   const found = findings(suspicion, labels)
-  const leading = found.suspects === 0 ? leadingLabel(suspicion, labels) : null
+  const leading = found.flagged === 0 ? leadingLabel(suspicion, labels) : null
   if (!leading) return found
   const { label, count, top, share } = leading
   const facts = `${count} of the ${top} most suspicious images are labelled '${classes[label]}', as are ${Math.round(100 * share)} % of all`

@@ -24,7 +24,7 @@ function written(names: readonly string[], classes = names): string[][] {
   const path = join(home, 'suspects.csv')
   writeSuspects(path, images, { score, threshold: -0.5, verdict: 'found' })
   const [heads, ...rows] = parseCsv(readFileSync(path, 'utf8'))
-  expect(heads).toEqual(['rank', 'suspect', 'score', 'label', 'file'])
+  expect(heads).toEqual(['rank', 'flagged', 'score', 'label', 'file'])
   return rows
 }
 

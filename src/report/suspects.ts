@@ -16,5 +16,5 @@ export function writeSuspects(path: string, images: ImageSet, { score, threshold
     const file = images.names[i] as string
     return [String(rank + 1), value > threshold ? 'yes' : 'no', value.toFixed(4), textCell(label), textCell(file)]
   })
-  writeAtomically(path, csv([['rank', 'suspect', 'score', 'label', 'file'], ...rows]))
+  writeAtomically(path, csv([['rank', 'flagged', 'score', 'label', 'file'], ...rows]))
 }

@@ -22,7 +22,7 @@ export interface Suspicion {
 export interface Findings {
   readonly verdict: Verdict
   /** images flagged */
-  readonly suspects: number
+  readonly flagged: number
   /** share of the images that are flagged, where that is an estimate of the poisoning rate; null where nothing was judged */
   readonly estimatedRate: number | null
   /** the label that most of the suspects carry: an estimate of the target; null where it has no more than half of them */
@@ -38,7 +38,7 @@ export function findings({ score, threshold, verdict, remarks = [] }: Suspicion,
   const [target] = Array.from(counts).find(([, count]) => 2 * count > suspected.length) ?? [null]
   return {
     verdict,
-    suspects: suspected.length,
+    flagged: suspected.length,
     estimatedRate: verdict === 'not-judged' ? null : suspected.length / Math.max(1, labels.length),
     estimatedTarget: target,
     remarks,

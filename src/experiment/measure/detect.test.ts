@@ -49,8 +49,8 @@ describe('a detector on a finished experiment', () => {
     expect(found).toMatchObject({ detector: 'spectral-signatures', options: { epsilon: 0.2 }, attack: 'badnets' })
     expect(found.threshold).toBeCloseTo(0.7)
     // what is named: the rounded shares of the classes
-    expect(found.suspects / 65).toBeGreaterThan(0.2)
-    expect(found.suspects / 65).toBeLessThan(0.4)
+    expect(found.flagged / 65).toBeGreaterThan(0.2)
+    expect(found.flagged / 65).toBeLessThan(0.4)
     expect(found.auroc).toBeGreaterThanOrEqual(0)
     expect(readdirSync(experiment.run).sort()).toEqual(files)
   })
@@ -102,7 +102,7 @@ describe('a detector on a finished experiment', () => {
     const found = await detect(experiment.run, few)
     expect(found.cleanImagesGiven).toBe(7)
     const again = await detect(experiment.run, { ...few, batch: 17 })
-    expect([again.suspects, again.auroc]).toEqual([found.suspects, found.auroc])
+    expect([again.flagged, again.auroc]).toEqual([found.flagged, found.auroc])
   })
 
   it('prints a table, or JSON', async () => {
@@ -117,8 +117,8 @@ describe('a detector on a finished experiment', () => {
       out.mockRestore()
     }
     expect(printed[0]).toMatch(/images +65 +\d+ of them poisoned/)
-    expect(printed[0]).toContain('of activation-clustering: images scoring above it are suspects')
-    expect(printed[0]).toContain('AUROC of suspicion')
+    expect(printed[0]).toContain('of activation-clustering: images scoring above it are flagged')
+    expect(printed[0]).toContain('AUROC of the score')
     expect(JSON.parse(printed[1] as string)).toMatchObject({ images: 65, options: { components: 10 } })
     const listed = JSON.parse(printed[2] as string).detectors as { name: string; assumes: string }[]
     expect(listed.map(({ name }) => name)).toContain('strip')
@@ -142,7 +142,7 @@ describe('what is told a detector', () => {
     expect(resolveDetection({ detector: 'strip' })).toEqual({
       detector: 'strip',
       batch: 256,
-      options: { superpositions: 100, superposition: 'sum', falsePositives: 0.01 },
+      options: { superpositions: 100, superposition: 'sum', falsePositiveRate: 0.01 },
     })
     expect(() => resolveDetection({})).toThrow("'detector'")
     expect(() => resolveDetection({ detector: 'strip', 'detector.epsilon': 1 })).toThrow("no 'detector.epsilon'")

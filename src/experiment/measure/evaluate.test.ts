@@ -111,10 +111,10 @@ describe('evaluateSuspicion', () => {
     expect(evaluateSuspicion(suspicion, truth, labels)).toEqual({
       auroc: 6 / 9,
       aurocRelabelled: 1,
-      truePositives: 2 / 3,
-      falsePositives: 1 / 3,
+      truePositiveRate: 2 / 3,
+      falsePositiveRate: 1 / 3,
       verdict: 'found',
-      suspects: 3,
+      flagged: 3,
       estimatedRate: 3 / 6,
       estimatedTarget: 0,
       remarks: [],
@@ -133,10 +133,10 @@ describe('evaluateSuspicion', () => {
     expect(quality).toEqual({
       auroc: null,
       aurocRelabelled: null,
-      truePositives: null,
-      falsePositives: 0,
+      truePositiveRate: null,
+      falsePositiveRate: 0,
       verdict: 'none',
-      suspects: 0,
+      flagged: 0,
       estimatedRate: 0,
       estimatedTarget: null,
       remarks: [],
@@ -150,7 +150,7 @@ describe('evaluateSuspicion', () => {
 
   it('estimates no rate where nothing was judged', () => {
     const suspicion = { score: Float32Array.of(1, 1, 0), threshold: 0, verdict: 'not-judged' } as const
-    expect(findings(suspicion, Int32Array.of(0, 1, 1))).toMatchObject({ suspects: 2, estimatedRate: null })
+    expect(findings(suspicion, Int32Array.of(0, 1, 1))).toMatchObject({ flagged: 2, estimatedRate: null })
   })
 })
 

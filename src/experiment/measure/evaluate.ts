@@ -84,9 +84,9 @@ export interface SuspicionQuality extends Findings {
   /** with poisoned images that had the target's label already left out */
   readonly aurocRelabelled: number | null
   /** share of the poisoned images that are named suspects */
-  readonly truePositives: number | null
+  readonly truePositiveRate: number | null
   /** share of the other images that are named suspects */
-  readonly falsePositives: number | null
+  readonly falsePositiveRate: number | null
 }
 
 export function evaluateSuspicion(suspicion: Suspicion, truth: Truth, labels: Int32Array): SuspicionQuality {
@@ -98,8 +98,8 @@ export function evaluateSuspicion(suspicion: Suspicion, truth: Truth, labels: In
   return {
     auroc: auroc(score, isPoisoned),
     aurocRelabelled: auroc(score, isPoisoned, (i) => !isPoisoned(i) || changed(i)),
-    truePositives: shares(score, suspect, isPoisoned),
-    falsePositives: shares(score, suspect, (i) => !isPoisoned(i)),
+    truePositiveRate: shares(score, suspect, isPoisoned),
+    falsePositiveRate: shares(score, suspect, (i) => !isPoisoned(i)),
     ...findings(suspicion, labels),
   }
 }

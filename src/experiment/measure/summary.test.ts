@@ -133,7 +133,7 @@ describe('the summary of a folder of records', () => {
   it('names a defense by preset and changed options, and counts collapsed models', () => {
     const folder = fresh()
     const settings = { attack: 'badnets', defense: 'abl', preset: 'quick', 'defense.level': 0.3 }
-    const suspicion = { auroc: 0.9, truePositives: 0.8, falsePositives: 0.01 }
+    const suspicion = { auroc: 0.9, truePositiveRate: 0.8, falsePositiveRate: 0.01 }
     record(folder, settings, { cleanAccuracy: 0.1, attackSuccessRate: 1, collapsed: true, suspicion })
     const [cell] = summarize(folder).cells
     expect(cell).toMatchObject({ defense: 'abl quick level=0.3', collapsed: 1, auroc: { mean: 0.9 } })

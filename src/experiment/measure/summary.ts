@@ -31,8 +31,8 @@ export interface Figures {
   /** how many of the models take most images for one class */
   readonly collapsed: number
   readonly auroc: Estimate | null
-  readonly truePositives: Estimate | null
-  readonly falsePositives: Estimate | null
+  readonly truePositiveRate: Estimate | null
+  readonly falsePositiveRate: Estimate | null
   readonly trainingSeconds: Estimate | null
 }
 
@@ -155,7 +155,7 @@ export function summarize(folder: string, { mixed = false }: { mixed?: boolean }
 
 const measures = [
   ...(['cleanAccuracy', 'accuracyDifference', 'attackSuccessRate', 'excessSuccessRate'] as const),
-  ...(['auroc', 'truePositives', 'falsePositives', 'trainingSeconds'] as const),
+  ...(['auroc', 'truePositiveRate', 'falsePositiveRate', 'trainingSeconds'] as const),
 ] as const
 type Measure = (typeof measures)[number]
 
@@ -226,8 +226,8 @@ function figures(runs: readonly Run[]): Omit<Figures, 'defense'> {
     excessSuccessRate: over('excessSuccessRate'),
     collapsed: runs.filter(({ collapsed }) => collapsed).length,
     auroc: over('auroc'),
-    truePositives: over('truePositives'),
-    falsePositives: over('falsePositives'),
+    truePositiveRate: over('truePositiveRate'),
+    falsePositiveRate: over('falsePositiveRate'),
     trainingSeconds: over('trainingSeconds'),
   }
 }

@@ -55,17 +55,21 @@ function environmentOf({ environment }: Json): Json {
   return { engine: 1, ...(environment as Json) }
 }
 
-/** What the verdict is stood in the remarks. */
+/** What the verdict is stood in the remarks; rates and counts had other names. */
 function withVerdict({ suspicion, defense }: Json): Json | null {
   if (!suspicion) return null
-  const { remarks = [], suspects, verdict } = suspicion as { remarks?: string[]; suspects: number; verdict?: string }
-  if (verdict) return suspicion as Json
+  const { suspects, truePositives, falsePositives, ...same } = suspicion as Json
+  const rates =
+    truePositives === undefined ? {} : { truePositiveRate: truePositives, falsePositiveRate: falsePositives }
+  const named = { ...same, flagged: suspects, ...rates }
+  const { remarks = [], verdict } = suspicion as { remarks?: string[]; verdict?: string }
+  if (verdict) return named
   const says = (words: string) => remarks.some((remark) => remark.startsWith(words))
   const judged = !ranking.includes(defense as string) && !says('Nothing could be judged')
   const judgement = suspects === 0 ? 'none' : says('The evidence is weak') ? 'weak' : 'found'
   const { estimatedRate = null, estimatedTarget = null } = suspicion as Json
   return {
-    ...(suspicion as Json),
+    ...named,
     remarks,
     verdict: judged ? judgement : 'not-judged',
     estimatedRate: judged ? estimatedRate : null,

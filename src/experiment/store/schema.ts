@@ -31,7 +31,7 @@ const environment = z.looseObject({
 
 const findings = {
   verdict: z.enum(verdicts),
-  suspects: z.int().min(0).describe('images flagged'),
+  flagged: z.int().min(0).describe('images flagged'),
   estimatedRate: share.nullable().describe('of poisoning; null where the method estimates none'),
   estimatedTarget: z.int().nullable(),
   remarks: z.array(z.string()).readonly(),
@@ -40,8 +40,8 @@ const suspicionQuality = z.strictObject({
   ...findings,
   auroc: share.nullable(),
   aurocRelabelled: share.nullable().describe('without poisoned images that had the target label before'),
-  truePositives: share.nullable().describe('true positive rate'),
-  falsePositives: share.nullable().describe('false positive rate'),
+  truePositiveRate: share.nullable().describe('true positive rate'),
+  falsePositiveRate: share.nullable().describe('false positive rate'),
 })
 
 const skippedFiles = z.array(z.strictObject({ file: z.string(), reason: z.string() }))
