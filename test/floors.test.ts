@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { violations } from '../scripts/floors.ts'
 
@@ -82,4 +84,14 @@ describe('the floors', () => {
       expect.stringContaining('src/models/index.ts: no list of entries'),
     ])
   })
+})
+
+it('has every folder of the sources in the tree in ARCHITECTURE.md, and no other', () => {
+  const [, tree = ''] = /## The rooms\n\n```\n(.*?)```/s.exec(readFileSync('ARCHITECTURE.md', 'utf8')) ?? []
+  const shown = tree.split('\n').flatMap((line) => line.split(/\s+/)[0] || [])
+  const files = execFileSync('git', ['ls-files', 'src', 'native', 'test', 'bench', 'experiments'], { encoding: 'utf8' })
+  const folders = files.split('\n').flatMap((file) => /^.*\//.exec(file)?.[0] ?? [])
+  const apart = ['bench/gpu/'] // named in the line of its parent
+  const wanted = [...new Set(folders)].filter((folder) => folder !== 'src/' && !apart.includes(folder))
+  expect([...shown].sort()).toEqual(wanted.sort())
 })
