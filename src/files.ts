@@ -48,18 +48,38 @@ export function readJsonLines(path: string): unknown[] {
   return values
 }
 
-/** `$XDG_CACHE_HOME/deconfound/name`, by default under `~/.cache`; created where missing. */
-export function cacheFolder(name: string): string {
+/** `$XDG_CACHE_HOME/deconfound/name`, by default under `~/.cache`. */
+export function cachePath(name: string): string {
   const chosen = process.env.XDG_CACHE_HOME
   // The XDG specification says to ignore a relative path.
-  const root = chosen && isAbsolute(chosen) ? chosen : join(homedir(), '.cache')
-  const folder = join(root, 'deconfound', name)
+  return join(chosen && isAbsolute(chosen) ? chosen : join(homedir(), '.cache'), 'deconfound', name)
+}
+
+/** The same folder, created where missing. */
+export function cacheFolder(name: string): string {
+  const folder = cachePath(name)
   try {
     fs.mkdirSync(folder, { recursive: true })
   } catch (error) {
-    throw explained(error, folder)
+    const known = explained(error, folder)
+    if (known instanceof UserError || !codeOf(error)) throw known
+    const remedy = 'name a folder that can be written in XDG_CACHE_HOME'
+    throw new UserError('usage', `Cannot make the cache folder '${folder}': ${(error as Error).message}; ${remedy}`)
   }
   return folder
+}
+
+const standardCacheLimit = 5e9
+const units: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 }
+
+/** The most bytes that the cache shall hold: `DECONFOUND_CACHE_SIZE`, as in `5GB`, or 5 GB. */
+export function cacheLimit(): number {
+  const given = process.env.DECONFOUND_CACHE_SIZE
+  if (!given) return standardCacheLimit
+  const [, number, unit = ''] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*$/i.exec(given) ?? []
+  if (number !== undefined) return Number(number) * (units[unit.toLowerCase()] as number)
+  const remedy = "expected a size, as in '5GB' or '500MB'"
+  throw new UserError('usage', `Cannot use DECONFOUND_CACHE_SIZE='${given}': ${remedy}`)
 }
 
 export interface FolderLock {

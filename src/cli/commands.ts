@@ -1,32 +1,88 @@
-import { demoCommand } from './demo.ts'
-import { detectCommand } from './detect.ts'
-import { doctorCommand } from './doctor.ts'
-import { evaluateCommand } from './evaluate.ts'
-import { listCommand } from './list.ts'
-import { poisonCommand } from './poison.ts'
-import { predictCommand } from './predict.ts'
-import { previewCommand } from './preview.ts'
-import { resumeCommand } from './resume.ts'
-import { runCommand } from './run.ts'
-import { sweepCommand } from './sweep.ts'
-import { tableCommand } from './table.ts'
-import { trainCommand } from './train.ts'
-import { tuneCommand } from './tune.ts'
+import type { Command } from 'commander'
+
+/** A command as the list of commands tells it; its module is loaded when it is given. */
+export interface Listed {
+  readonly name: string
+  readonly description: string
+  readonly load: () => Promise<Command>
+}
 
 /** All commands, in the order help shows them. */
-export const commands = [
-  demoCommand,
-  trainCommand,
-  predictCommand,
-  runCommand,
-  poisonCommand,
-  previewCommand,
-  evaluateCommand,
-  detectCommand,
-  resumeCommand,
-  sweepCommand,
-  tableCommand,
-  tuneCommand,
-  listCommand,
-  doctorCommand,
+export const commands: readonly Listed[] = [
+  {
+    name: 'demo',
+    description: 'See the point: plain training obeys a hidden trigger, training by Deconfound does not',
+    load: async () => (await import('./demo.ts')).demoCommand,
+  },
+  {
+    name: 'train',
+    description: 'Train on your own images, trusting none of them: a model, and a list of suspicious images',
+    load: async () => (await import('./train.ts')).trainCommand,
+  },
+  {
+    name: 'predict',
+    description: 'Classify image files with a model',
+    load: async () => (await import('./predict.ts')).predictCommand,
+  },
+  {
+    name: 'run',
+    description: 'An experiment with known truth: poison a data set, train by a defense, measure',
+    load: async () => (await import('./run.ts')).runCommand,
+  },
+  {
+    name: 'poison',
+    description: 'Write a poisoned data set, and beside it the truth about it',
+    load: async () => (await import('./poison.ts')).poisonCommand,
+  },
+  {
+    name: 'preview',
+    description: "Draw an attack's trigger: images clean, triggered, and the difference times 8",
+    load: async () => (await import('./preview.ts')).previewCommand,
+  },
+  {
+    name: 'evaluate',
+    description: 'Measure a model on the test images of its run, and against the trigger that its run poisoned with',
+    load: async () => (await import('./evaluate.ts')).evaluateCommand,
+  },
+  {
+    name: 'detect',
+    description: 'Look for the poison of an experiment with the model it trained, and compare with the truth',
+    load: async () => (await import('./detect.ts')).detectCommand,
+  },
+  {
+    name: 'resume',
+    description: 'Go on with a run that was broken off, from its last checkpoint',
+    load: async () => (await import('./resume.ts')).resumeCommand,
+  },
+  {
+    name: 'sweep',
+    description: 'Many experiments, recorded one by one; what is recorded already is not run again',
+    load: async () => (await import('./sweep.ts')).sweepCommand,
+  },
+  {
+    name: 'table',
+    description:
+      'What recorded experiments say: attacks by defenses, ASR (excess over training on clean data) / CA (difference from it) in percent',
+    load: async () => (await import('./table.ts')).tableCommand,
+  },
+  {
+    name: 'tune',
+    description: "Compare a defense's settings by cross-validation on the training images, without clean ones",
+    load: async () => (await import('./tune.ts')).tuneCommand,
+  },
+  {
+    name: 'list',
+    description: 'List runs, or what can be chosen: data sets, attacks, defenses, detectors, models',
+    load: async () => (await import('./list.ts')).listCommand,
+  },
+  {
+    name: 'cache',
+    description: 'What the cache holds: decoded images, what was learned, the compiled addon; or clear it',
+    load: async () => (await import('./cache.ts')).cacheCommand,
+  },
+  {
+    name: 'doctor',
+    description: 'Say what this machine has, what a run would choose, and why',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
 ]

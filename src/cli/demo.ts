@@ -3,9 +3,10 @@ import { runExperiment } from '../experiment/run.ts'
 import { resolveConfig } from '../experiment/settings/config.ts'
 import { createRun } from '../experiment/store/run-folder.ts'
 import type { ExperimentResult } from '../experiment/store/schema.ts'
-import { duration } from './progress.ts'
 import { inRun } from './session.ts'
 import { percent, table } from './tables.ts'
+import { print, printJson, tell } from './terminal.ts'
+import { duration } from './units.ts'
 
 /** The product's point in three trainings on the embedded data set: each a label and settings. */
 const common = { attack: 'badnets', 'attack.size': 6, padding: 2, cutout: 0, batch: 32 }
@@ -16,27 +17,23 @@ const trainings = [
 ] as const
 
 export const demoCommand = new Command('demo')
-  .description('See the point: plain training obeys a hidden trigger, training by Deconfound does not')
   .option('--runs <folder>', "where runs' directories are made", 'runs')
   .option('--json', 'print one JSON object on standard output')
   .action(async ({ runs, json }) => {
     const results: ExperimentResult[] = []
     for (const [label, settings] of trainings) {
-      process.stderr.write(`\n${label[0]?.toUpperCase()}${label.slice(1)}\n`)
+      tell(`\n${label[0]?.toUpperCase()}${label.slice(1)}`, 'bold')
       results.push(await inRun(() => createRun(runs, 'experiment', resolveConfig(settings)), runExperiment))
     }
     const seconds = results.reduce((sum, result) => sum + (result.trainingSeconds ?? 0), 0)
-    if (json) {
-      process.stdout.write(`${JSON.stringify({ trainingSeconds: seconds, results })}\n`)
-      return
-    }
+    if (json) return printJson({ trainingSeconds: seconds, results })
     const rows = results.map((result, i) => [
       trainings[i]?.[0] ?? '',
       percent(result.cleanAccuracy),
       percent(result.attackSuccessRate),
     ])
     const last = results.at(-1) as ExperimentResult
-    process.stdout.write(`
+    print(`
 Traffic signs drawn by this program; 10 % of the training images carry a patch of 6×6 pixels in a corner and class ${last.target} as label.
 
 ${table([['', 'clean accuracy (CA)', 'attack success rate (ASR)'], ...rows])}
@@ -50,6 +47,5 @@ ${table([
   ['suspicious images, ranked', `${last.run}/suspects.csv`],
   ['the model', `${last.run}/model.safetensors`],
   ['all figures', `${last.run}/result.json`],
-])}
-`)
+])}`)
   })

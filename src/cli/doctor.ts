@@ -1,15 +1,15 @@
 import { Command } from 'commander'
-import { UserError } from '../errors.ts'
 import { measureSpeed } from '../experiment/measure/speed.ts'
 import { packageVersion, settleCompute } from '../experiment/store/environment.ts'
 import { rememberedAddon } from '../tensor/build.ts'
 import { describeMachine } from '../tensor/device.ts'
 import { findLibtorch } from '../tensor/libtorch.ts'
-import { duration } from './progress.ts'
+import { PartialFailure } from './failure.ts'
 import { table } from './tables.ts'
+import { print, printJson } from './terminal.ts'
+import { duration } from './units.ts'
 
 export const doctorCommand = new Command('doctor')
-  .description('Say what this machine has, what a run would choose, and why')
   .option('--bench', 'also measure how fast the default network trains here, in some seconds')
   .option('--json', 'print one JSON object on standard output')
   .action(async ({ json, bench }) => {
@@ -22,8 +22,9 @@ export const doctorCommand = new Command('doctor')
     facts.addon = rememberedAddon() ?? 'none yet: it is built at first use'
 
     if ('error' in machine) {
-      print({ ...facts, problem: machine.error }, json)
-      throw new UserError('usage', 'Cannot compute on this machine, for the reason above')
+      const told = { ...facts, problem: machine.error }
+      if (!json) print(factTable(told))
+      throw new PartialFailure('usage', 'Cannot compute on this machine, for the reason above', told)
     }
     const { libtorchBuild, libtorch: loaded, gpus, variables, ...rest } = machine
     Object.assign(facts, { libtorchLoaded: loaded, ...rest, gpus: gpus.join(', ') || 'none' })
@@ -45,12 +46,10 @@ export const doctorCommand = new Command('doctor')
       threads: 'as many as there are cores',
     }
     const speed = bench ? await measureSpeed(compute) : undefined
-    print(json ? { ...facts, libtorchBuild, chosen: compute, why, ...(speed && { speed }) } : facts, json)
-    if (json) return
+    if (json) return printJson({ ...facts, libtorchBuild, chosen: compute, why, ...(speed && { speed }) })
     const chosen = Object.entries(compute).map(([name, value]) => [name, String(value), why[name] ?? ''])
-    process.stdout.write(`\nA run would use\n${table(chosen)}\n`)
-    if (speed)
-      process.stdout.write(`\nTraining WRN-16-1 on images of 32×32 pixels, batch 128\n${table(speedRows(speed))}\n`)
+    print(`${factTable(facts)}\n\nA run would use\n${table(chosen)}`)
+    if (speed) print(`\nTraining WRN-16-1 on images of 32×32 pixels, batch 128\n${table(speedRows(speed))}`)
   })
 
 function speedRows({ stepMs, imagesPerSecond }: { stepMs: number; imagesPerSecond: number }): string[][] {
@@ -70,7 +69,5 @@ function told<T>(ask: () => T): T | { error: string } {
   }
 }
 
-function print(facts: Record<string, unknown>, json: boolean): void {
-  const rows = Object.entries(facts).map(([name, value]) => [name, String(value)])
-  process.stdout.write(json ? `${JSON.stringify(facts)}\n` : `${table(rows)}\n`)
-}
+const factTable = (facts: Record<string, unknown>) =>
+  table(Object.entries(facts).map(([name, value]) => [name, String(value)]))

@@ -7,7 +7,7 @@ import { describeClasses } from '../experiment/prepare/describe-data.ts'
 import type { Listener } from '../experiment/prepare/listener.ts'
 import type { Config } from '../experiment/settings/config.ts'
 import { settleCompute } from '../experiment/store/environment.ts'
-import type { RunKind } from '../experiment/store/run-folder.ts'
+import { type RunKind, requireRuns } from '../experiment/store/run-folder.ts'
 import { buildModel } from '../experiment/store/saved-model.ts'
 import { loadUntrusted } from '../experiment/train.ts'
 import { parameterCount } from '../nn/module.ts'
@@ -16,12 +16,18 @@ import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import type { ImageSet } from '../training/images.ts'
 import { withListener } from './session.ts'
+import { print, printJson } from './terminal.ts'
 
 /**
  * Reads the data, settles the machine, makes attack and model ready, refuses what a run would refuse, says what a run
  * would do, and trains nothing.
  */
-export async function dryRun(config: Config, kind: RunKind, { json }: { json?: boolean }): Promise<void> {
+export async function dryRun(
+  config: Config,
+  kind: RunKind,
+  { json, runs }: { json?: boolean; runs: string },
+): Promise<void> {
+  requireRuns(runs)
   const compute = settleCompute(config)
   await arena(async () => {
     const { images, counts, skippedFiles } = await withListener((listener) =>
@@ -57,11 +63,8 @@ export async function dryRun(config: Config, kind: RunKind, { json }: { json?: b
       ...plan,
     }
     const lines = Object.entries(shown).map(([name, value]) => `${name}: ${value}`)
-    process.stdout.write(
-      json
-        ? `${JSON.stringify({ ...data, ...plan })}\n`
-        : `${lines.join('\n')}\nNothing was trained: this was a dry run\n`,
-    )
+    if (json) printJson({ ...data, ...plan })
+    else print(`${lines.join('\n')}\nNothing was trained: this was a dry run`)
   })
 }
 

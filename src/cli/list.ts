@@ -1,4 +1,4 @@
-import { Argument, Command } from 'commander'
+import { Command } from 'commander'
 import { attacks } from '../attacks/index.ts'
 import { datasets } from '../datasets/index.ts'
 import { defenses } from '../defenses/index.ts'
@@ -6,22 +6,20 @@ import { detectors } from '../detectors/index.ts'
 import { describeOptions } from '../experiment/settings/config.ts'
 import { listRuns } from '../experiment/store/run-folder.ts'
 import { models } from '../models/index.ts'
+import { oneOf } from './options.ts'
 import { percent, table } from './tables.ts'
+import { print, printJson } from './terminal.ts'
+
+const kinds = ['runs', 'datasets', 'attacks', 'defenses', 'detectors', 'models'] as const
 
 export const listCommand = new Command('list')
-  .description('List runs, or what can be chosen: data sets, attacks, defenses, detectors, models')
-  .addArgument(
-    new Argument('[what]').choices(['runs', 'datasets', 'attacks', 'defenses', 'detectors', 'models']).default('runs'),
-  )
+  .argument('[what]', `of ${kinds.join(', ')}`, oneOf('what to list', kinds), 'runs')
   .option('--runs <folder>', "where runs' directories are", 'runs')
   .option('--json', 'print one JSON object on standard output')
   .action((what: string, { runs, json }) => {
     const entries = what === 'runs' ? listRuns(runs) : listEntries(what as keyof typeof catalogues)
-    if (json) process.stdout.write(`${JSON.stringify({ [what]: entries })}\n`)
-    else
-      process.stdout.write(
-        `${what === 'runs' ? runTable(entries as ReturnType<typeof listRuns>) : entryTable(entries as Entry[])}\n`,
-      )
+    if (json) printJson({ [what]: entries })
+    else print(what === 'runs' ? runTable(entries as ReturnType<typeof listRuns>) : entryTable(entries as Entry[]))
   })
 
 const catalogues = { datasets, attacks, defenses, detectors, models } as const

@@ -1,34 +1,37 @@
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { UserError } from '../errors.ts'
 import { formats, type PoisonDataResult, poisonData } from '../experiment/poison-data.ts'
-import { printedConfiguration, withSettings } from './configuration.ts'
+import { printedConfiguration, recipe, withSettings } from './configuration.ts'
 import { dataArgument, readDataConfiguration } from './data-argument.ts'
-import { listenForSignals, withListener } from './session.ts'
+import { withExamples } from './failure.ts'
+import { oneOf } from './options.ts'
+import { withListener } from './session.ts'
 import { percent, reportRows, table } from './tables.ts'
+import { print, printJson } from './terminal.ts'
 
 const forms = Object.entries(formats).map(([name, { title }]) => `${name}: ${title}`)
 
-export const poisonCommand = withSettings(new Command('poison'), {
-  without: ['defense', 'preset', 'epochs', 'holdout', 'runs', 'clean', 'clean-share', 'reference'],
+const without = ['defense', 'preset', 'epochs', 'holdout', 'runs', 'clean', 'clean-share', 'reference'] as const
+const formNames = Object.keys(formats) as (keyof typeof formats)[]
+
+export const poisonCommand = withExamples(
+  withSettings(new Command('poison'), { without, quiet: recipe })
+    .argument('[data]', dataArgument)
+    .option('--out <folder>', "the folder to make; the truth goes to the folder of the same name with '-truth'")
+    .option('--format <form>', forms.join('; '), oneOf("'--format'", formNames), 'folders' as const),
+  'deconfound poison photos/ --out poisoned --attack blend --rate 0.05',
+  'deconfound train poisoned',
+  'deconfound evaluate runs/… --trigger poisoned-truth',
+).action(async (_: string | undefined, options, command: Command) => {
+  const config = readDataConfiguration(command)
+  if (printedConfiguration(command, config)) return
+  if (options.out === undefined)
+    throw new UserError('usage', 'Cannot write a poisoned data set to nowhere: give --out a new folder')
+  const { out, format } = options
+  const result = await withListener((listener) => poisonData(config, { out, format, listener }))
+  if (options.json) printJson(result)
+  else print(describe(result))
 })
-  .argument('[data]', dataArgument)
-  .description('Write a poisoned data set, and beside it the truth about it')
-  .option('--out <folder>', "the folder to make; the truth goes to the folder of the same name with '-truth'")
-  .addOption(new Option('--format <form>', forms.join('; ')).choices(Object.keys(formats)).default('folders'))
-  .addHelpText(
-    'after',
-    '\nExamples:\n  deconfound poison photos/ --out poisoned --attack blend --rate 0.05\n  deconfound train poisoned\n  deconfound evaluate runs/… --trigger poisoned-truth',
-  )
-  .action(async (_: string | undefined, options, command: Command) => {
-    const config = readDataConfiguration(command)
-    if (printedConfiguration(command, config)) return
-    if (options.out === undefined)
-      throw new UserError('usage', 'Cannot write a poisoned data set to nowhere: give --out a new folder')
-    listenForSignals()
-    const { out, format } = options
-    const result = await withListener((listener) => poisonData(config, { out, format, listener }))
-    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${describe(result)}\n`)
-  })
 
 function describe(result: PoisonDataResult): string {
   const { images, poisonedImages, coverImages, rate, classes, shape } = result

@@ -1,22 +1,23 @@
 import { Command } from 'commander'
 import { previewTrigger } from '../experiment/preview-trigger.ts'
-import { printedConfiguration, withSettings } from './configuration.ts'
+import { printedConfiguration, recipe, withSettings } from './configuration.ts'
 import { dataArgument, readDataConfiguration } from './data-argument.ts'
-import { listenForSignals, withListener } from './session.ts'
+import { withExamples } from './failure.ts'
+import { withListener } from './session.ts'
 import { reportRows, table } from './tables.ts'
+import { print, printJson } from './terminal.ts'
 
-export const previewCommand = withSettings(new Command('preview'), {
-  without: ['defense', 'preset', 'epochs', 'holdout', 'runs', 'clean', 'clean-share', 'reference'],
+const without = ['defense', 'preset', 'epochs', 'holdout', 'runs', 'clean', 'clean-share', 'reference'] as const
+
+export const previewCommand = withExamples(
+  withSettings(new Command('preview'), { without, quiet: recipe })
+    .argument('[data]', dataArgument)
+    .option('--out <file>', 'the PNG file to write', 'preview.png'),
+  'deconfound preview photos/ --attack blend --attack.opacity 0.1',
+).action(async (_: string | undefined, options, command: Command) => {
+  const config = readDataConfiguration(command)
+  if (printedConfiguration(command, config)) return
+  const result = await withListener((listener) => previewTrigger(config, { out: options.out, listener }))
+  if (options.json) return printJson(result)
+  print(table([['trigger', result.trigger], ['preview', result.preview], ...reportRows(result.attackReport)]))
 })
-  .argument('[data]', dataArgument)
-  .description("Draw an attack's trigger: images clean, triggered, and the difference times 8")
-  .option('--out <file>', 'the PNG file to write', 'preview.png')
-  .addHelpText('after', '\nExample:\n  deconfound preview photos/ --attack blend --attack.opacity 0.1')
-  .action(async (_: string | undefined, options, command: Command) => {
-    const config = readDataConfiguration(command)
-    if (printedConfiguration(command, config)) return
-    listenForSignals()
-    const result = await withListener((listener) => previewTrigger(config, { out: options.out, listener }))
-    const rows = [['trigger', result.trigger], ['preview', result.preview], ...reportRows(result.attackReport)]
-    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${table(rows)}\n`)
-  })

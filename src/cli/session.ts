@@ -1,50 +1,54 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { defenses } from '../defenses/index.ts'
 import { exitCode, UserError } from '../errors.ts'
 import type { Listener } from '../experiment/prepare/listener.ts'
+import { trimCache } from '../experiment/store/cache-usage.ts'
 import type { RunFolder } from '../experiment/store/run-folder.ts'
-import { progressListener } from './progress.ts'
+import { cacheLimit } from '../files.ts'
+import { progressListener, type Stages } from './progress.ts'
+import { interrupted, unlessCutOff } from './stopping.ts'
+import { shown, tell } from './terminal.ts'
 
-let asked = false
-
-/** From now on the first SIGINT or SIGTERM asks for saving and stopping; a second one ends the process. */
-export function listenForSignals(): void {
-  const ask = () => {
-    asked = true
-  }
-  for (const signal of ['SIGINT', 'SIGTERM']) if (process.listenerCount(signal) === 0) process.once(signal, ask)
-}
-
-/** Runs `body` with a progress display. */
-export async function withListener<T>(body: (listener: Listener) => Promise<T>): Promise<T> {
-  const listener = progressListener(() => asked)
+/** Runs `body` with a progress display, which tells the stages of training as `stages` does, until it ends or a signal cuts it off. */
+export async function withListener<T>(body: (listener: Listener) => Promise<T>, stages: Stages = {}): Promise<T> {
+  const limit = cacheLimit() // a mistake in it is told before hours of work
+  const listener = progressListener(interrupted, stages)
   try {
-    return await body(listener)
+    return await unlessCutOff(body(listener))
   } finally {
     listener.stop()
+    trimCache(limit)
   }
 }
 
 /**
- * Makes a run's directory, or opens the one given, and runs `body` in it. It is unlocked afterwards; a run that ended
- * before it had read its data leaves nothing behind, one broken off later says how to go on.
+ * Makes a run's directory, or opens the one given, and runs `body` in it. It is unlocked afterwards. A new run that ended
+ * before anything was trained leaves nothing behind; one that another try may finish says how to go on.
  */
 export async function inRun<T>(
   open: () => RunFolder,
   body: (folder: RunFolder, listener: Listener) => Promise<T>,
 ): Promise<T> {
   const folder = open()
-  listenForSignals()
   try {
-    return await withListener((listener) => body(folder, listener))
+    const { stages } = defenses[folder.config.defense]
+    return await withListener((listener) => body(folder, listener), stages)
   } catch (error) {
-    const isUser = error instanceof UserError
-    const mistaken = isUser && error.code === exitCode.usage // the same settings would fail again
-    const begun = !folder.fresh || (existsSync(folder.file('environment.json')) && !mistaken)
-    const hopeless = isUser && [exitCode.diverged, exitCode.usage].some((code) => code === error.code)
-    if (begun && !hopeless) process.stderr.write(`to go on: deconfound resume ${folder.path}\n`)
+    const begun = !folder.fresh || hasCheckpoints(folder)
     if (!begun) rmSync(folder.path, { recursive: true })
+    const code = error instanceof UserError ? error.code : exitCode.bug
+    if (begun && mayGoOn.includes(code)) tell(`to go on: deconfound resume ${shown(folder.path)}`)
+    else if (code === exitCode.saved) tell('nothing was trained yet: to go on, give the same command again')
     throw error
   } finally {
     folder.close()
   }
+}
+
+/** Ends after which the same settings and data may well get further. */
+const mayGoOn: readonly number[] = [exitCode.saved, exitCode.space, exitCode.bug]
+
+function hasCheckpoints({ file }: RunFolder): boolean {
+  const folder = file('checkpoints')
+  return existsSync(folder) && readdirSync(folder).length > 0
 }

@@ -6,14 +6,17 @@ import { Command } from 'commander'
 import { exitCode, UserError } from '../errors.ts'
 import { identify } from '../experiment/prepare/data.ts'
 import type { Listener } from '../experiment/prepare/listener.ts'
-import { parseFlag } from '../experiment/settings/config.ts'
+import { parseFlag } from '../experiment/settings/flag.ts'
 import { experimentName, readRecord, recordName } from '../experiment/store/records.ts'
 import { parseSweep, type Sweep } from '../experiment/store/sweep-file.ts'
 import { runSweep, type SweepResult } from '../experiment/sweep.ts'
 import { packageRoot } from '../tensor/build.ts'
 import { readText } from './configuration.ts'
-import { listenForSignals, withListener } from './session.ts'
+import { withExamples } from './failure.ts'
+import { withListener } from './session.ts'
+import { askingInstead } from './stopping.ts'
 import { table } from './tables.ts'
+import { print, printJson, tell } from './terminal.ts'
 
 interface Options {
   readonly runs: string
@@ -24,42 +27,45 @@ interface Options {
   readonly json?: boolean
 }
 
-export const sweepCommand = new Command('sweep')
-  .argument(
-    '<file>',
-    "a YAML file: 'record', a folder; 'settings' of all; 'grid', lists to combine; 'also', single ones",
-  )
-  .description('Many experiments, recorded one by one; what is recorded already is not run again')
-  .option('--runs <folder>', "where runs' directories are made", 'runs')
-  .option('--workers <number>', 'experiments side by side, each with its share of the cores', '1')
-  .option('--threads <number>', 'of each experiment (default: its share of the cores)')
-  .option('--minutes <number>', 'save and stop after so long')
-  .option('--dry-run', 'say which experiments there are and which are recorded, and stop')
-  .option('--json', 'print one JSON object on standard output')
-  .addHelpText(
-    'after',
-    '\nAny number of sweeps of the same file may run at once, and each goes on with what was broken off. To run an experiment\nagain, remove its record and its directory among the runs.\n\nExample:\n  deconfound sweep experiments/cifar10-defenses.yaml --workers 2',
-  )
-  .action(async (file: string, options: Options) => {
-    const sweep = parseSweep(readText(file, 'sweep'), file)
-    if (options.dryRun) return plan(sweep, options)
-    const workers = positive('workers', options.workers, true)
-    const minutes = options.minutes === undefined ? Number.POSITIVE_INFINITY : positive('minutes', options.minutes)
-    const share = Math.max(1, Math.floor(availableParallelism() / workers))
-    const threads = options.threads === undefined ? share : positive('threads', options.threads, true)
-    const { runs } = options
-    const { result, code } =
-      workers > 1
-        ? await sideBySide(file, sweep, { runs, workers, threads, minutes })
-        : await alone(sweep, { runs, minutes, ...(options.threads === undefined ? {} : { threads }) })
-    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${describe(result)}\n`)
-    process.exitCode = code
-  })
+export const sweepCommand = withExamples(
+  new Command('sweep')
+    .argument(
+      '<file>',
+      "a YAML file: 'record', a folder; 'settings' of all; 'grid', lists to combine; 'also', single ones",
+    )
+    .option('--runs <folder>', "where runs' directories are made", 'runs')
+    .option('--workers <number>', 'experiments side by side, each with its share of the cores', '1')
+    .option('--threads <number>', 'of each experiment (default: its share of the cores)')
+    .option('--minutes <number>', 'save and stop after so long')
+    .option('--dry-run', 'say which experiments there are and which are recorded, and stop')
+    .option('--json', 'print one JSON object on standard output')
+    .addHelpText(
+      'after',
+      '\nAny number of sweeps of the same file may run at once, and each goes on with what was broken off. To run an experiment\nagain, remove its record and its directory among the runs.',
+    ),
+  'deconfound sweep experiments/cifar10-defenses.yaml --workers 2',
+).action(async (file: string, options: Options) => {
+  const sweep = parseSweep(readText(file, 'sweep'), file)
+  if (options.dryRun) return plan(sweep, options)
+  const workers = positive('workers', options.workers, true)
+  const minutes = options.minutes === undefined ? Number.POSITIVE_INFINITY : positive('minutes', options.minutes)
+  const share = Math.max(1, Math.floor(availableParallelism() / workers))
+  const threads = options.threads === undefined ? share : positive('threads', options.threads, true)
+  const { runs } = options
+  const { result, code } =
+    workers > 1
+      ? await sideBySide(file, sweep, { runs, workers, threads, minutes })
+      : await alone(sweep, { runs, minutes, ...(options.threads === undefined ? {} : { threads }) })
+  if (options.json) printJson(result)
+  else print(describe(result))
+  process.exitCode = code
+})
 
 async function plan(sweep: Sweep, { json }: Options): Promise<void> {
   const cells = await statesOf(sweep)
   const rows = cells.map(({ cell, recorded, problem }) => [cell, problem ?? (recorded ? 'recorded' : 'to do')])
-  process.stdout.write(json ? `${JSON.stringify({ record: sweep.record, cells })}\n` : `${table(rows)}\n`)
+  if (json) printJson({ record: sweep.record, cells })
+  else print(table(rows))
 }
 
 interface Limits {
@@ -75,7 +81,6 @@ interface Ended {
 
 /** In this process, one experiment after the other. */
 async function alone({ record, cells }: Sweep, { runs, minutes, ...threads }: Limits): Promise<Ended> {
-  listenForSignals()
   const end = performance.now() + 60_000 * minutes
   const own = cells.map((cell) => ({ ...cell, ...threads }))
   const result = await withListener((listener) => {
@@ -102,12 +107,12 @@ async function sideBySide(
       detached: true, // so that a terminal's signal comes once, from here
     }),
   )
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      for (const child of children) child.kill(signal)
-    })
-  }
-  const ended = await Promise.all(children.map((child, k) => outcome(child, k + 1)))
+  const ended = await askingInstead(
+    () => {
+      for (const child of children) child.kill('SIGTERM')
+    },
+    Promise.all(children.map((child, k) => outcome(child, k + 1))),
+  )
   const open = new Set((await statesOf(sweep)).flatMap(({ cell, recorded }) => (recorded ? [] : cell)))
   const failures = new Map(ended.flatMap(({ result }) => result?.failed ?? []).map((each) => [each.cell, each]))
   const failed = [...failures.values()].filter(({ cell }) => open.has(cell)) // another worker may have got it done
@@ -125,11 +130,10 @@ async function outcome(child: ChildProcess, number: number): Promise<{ code: num
   child.stdout?.on('data', (text) => {
     printed += text
   })
-  createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) =>
-    process.stderr.write(`[${number}] ${line}\n`),
-  )
+  createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) => tell(`[${number}] ${line}`))
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
-  return printed.trim() === '' ? { code } : { code, result: JSON.parse(printed) }
+  const told = printed.trim() === '' ? {} : JSON.parse(printed)
+  return 'recorded' in told ? { code, result: told } : { code } // else it failed, and has said why
 }
 
 function describe({ record, recorded, failed }: SweepResult): string {

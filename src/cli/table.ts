@@ -10,20 +10,18 @@ import {
   type Worst,
 } from '../experiment/measure/summary.ts'
 import { markdownTable } from './tables.ts'
+import { print, printJson } from './terminal.ts'
 
 export const tableCommand = new Command('table')
   .argument('<records>', "a folder of records, as 'run --record' writes them")
-  .description(
-    'What recorded experiments say: attacks by defenses, ASR (excess over training on clean data) / CA (difference from it) in percent',
-  )
   .option('--suspicion', 'how well the poison was flagged: AUROC, true / false positive rate in percent')
   .option('--mixed', 'also of records that differ in precision or engine')
   .option('--json', 'print one JSON object on standard output')
   .action((records: string, { json, suspicion, mixed }: { json?: boolean; suspicion?: boolean; mixed?: boolean }) => {
     const summary = summarize(records, { mixed: mixed ?? false })
-    if (json) process.stdout.write(`${JSON.stringify(summary)}\n`)
-    else if (suspicion) process.stdout.write(`${describe(summary, flagged)}\n`)
-    else process.stdout.write(`${describe(summary, obeyed, { showWorst: worst, showMissing: unmeasured })}\n`)
+    if (json) printJson(summary)
+    else if (suspicion) print(describe(summary, flagged))
+    else print(describe(summary, obeyed, { showWorst: worst, showMissing: unmeasured }))
   })
 
 /** Rows of experiments by columns of defenses, in Markdown; above it what all have in common. */

@@ -1,5 +1,6 @@
 import type { Evaluation, SuspicionQuality } from '../experiment/measure/evaluate.ts'
 import type { ExperimentResult, PlainFigures } from '../experiment/store/schema.ts'
+import { onOneLine, shown } from './terminal.ts'
 import { saidOf } from './verdict.ts'
 
 /** Rows of equal length as a table with aligned columns. */
@@ -17,7 +18,8 @@ export function markdownTable([heads = [], ...rows]: readonly (readonly string[]
     .join('\n')
 }
 
-function aligned(rows: readonly (readonly string[])[]): string[][] {
+function aligned(given: readonly (readonly string[])[]): string[][] {
+  const rows = given.map((row) => row.map(onOneLine))
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
   return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] as number)))
 }
@@ -37,7 +39,7 @@ export function describeResult(result: ExperimentResult): string {
   ]
   const rows = [...evaluationRows(result), ...beside, ...(suspicion ? suspicionRows(suspicion) : [])]
   const collapsed = result.collapsed ? '\nThe model has collapsed: it takes most images for one class\n' : ''
-  return `${table(rows)}\n${collapsed}model ${result.modelHash.slice(0, 16)} in ${result.run}`
+  return `${table(rows)}\n${collapsed}model ${result.modelHash.slice(0, 16)} in ${shown(result.run)}`
 }
 
 const figuresRow = (what: string, { cleanAccuracy, attackSuccessRate }: PlainFigures) => {

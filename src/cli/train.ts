@@ -5,9 +5,12 @@ import type { TrainingResult } from '../experiment/store/schema.ts'
 import { runTraining, trainingDefaults, trainingSettings } from '../experiment/train.ts'
 import type { Findings } from '../training/suspicion.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
+import { refuseTwice } from './data-argument.ts'
 import { dryRun } from './dry-run.ts'
+import { withExamples } from './failure.ts'
 import { inRun } from './session.ts'
 import { percent, table } from './tables.ts'
+import { print, printJson, shown } from './terminal.ts'
 import { saidOf } from './verdict.ts'
 
 const attacking = [
@@ -20,29 +23,30 @@ const attacking = [
   'test-share',
   'reference',
 ] as const
-const without = ['data', 'dataset', ...attacking] as const // 'data' is an argument
+const example = 'deconfound train photos/ --epochs 30'
 
-export const trainCommand = withSettings(new Command('train'), { without, defaults: trainingDefaults })
-  .argument('<data>', 'a folder of class folders, or of CIFAR-10 batches')
-  .description('Train on your own images, trusting none of them: a model, and a list of suspicious images')
-  .option('--dry-run', 'check everything, say what would be done, and stop')
-  .addHelpText('after', '\nExample:\n  deconfound train photos/ --epochs 30')
-  .action(async (data: string, options, command: Command) => {
-    if (data.startsWith('--'))
-      throw new UserError(
-        'usage',
-        `Cannot understand '${data}' here: options of entries come last, as in 'deconfound train photos/ --defense.bottleneck 0.001'`,
-      )
-    const rest = command.args.slice(1)
-    const own = rest.find((word) => without.some((name) => word === `--${name}` || word.startsWith(`--${name}=`)))
-    if (own)
-      throw new UserError('usage', `Cannot use '${own}' with 'train', which poisons nothing: see 'deconfound run'`)
-    const config = readConfiguration(command, rest, (given) => trainingSettings(data, given))
-    if (printedConfiguration(command, config)) return
-    if (options.dryRun) return dryRun(config, 'training', options)
-    const result = await inRun(() => createRun(options.runs, 'training', config), runTraining)
-    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${describeTraining(result)}\n`)
+export const trainCommand = withExamples(
+  withSettings(new Command('train'), {
+    without: ['dataset', ...attacking],
+    quiet: ['data'], // the argument under another name
+    defaults: trainingDefaults,
   })
+    .argument('[data]', 'a folder of class folders, or of CIFAR-10 batches')
+    .option('--dry-run', 'check everything, say what would be done, and stop'),
+  example,
+).action(async (folder: string | undefined, options, command: Command) => {
+  if (folder !== undefined) refuseTwice(command, folder)
+  const config = readConfiguration(command, (given) => {
+    const data = folder ?? given.data
+    if (typeof data === 'string' && data !== '') return trainingSettings(data, given)
+    throw new UserError('usage', `Cannot train without images: name their folder, as in '${example}'`)
+  })
+  if (printedConfiguration(command, config)) return
+  if (options.dryRun) return dryRun(config, 'training', options)
+  const result = await inRun(() => createRun(options.runs, 'training', config), runTraining)
+  if (options.json) printJson(result)
+  else print(describeTraining(result))
+})
 
 /** A training's result for a person. */
 export function describeTraining(result: TrainingResult): string {
@@ -62,7 +66,7 @@ export function describeTraining(result: TrainingResult): string {
   if (suspicion?.estimatedRate && heldOutImages > 0) rows.push(['', expectedGap(suspicion.estimatedRate)])
   if (testImages > 0)
     rows.push(['test agreement', `${percent(result.testAgreement)} of ${testImages} images of its test folder`])
-  rows.push(['model', result.files.model])
+  rows.push(['model', shown(result.files.model)])
   if (suspicion) {
     const { verdict, remarks } = suspicion
     rows.push(['flagged', found(suspicion, result)])
@@ -79,8 +83,9 @@ function expectedGap(rate: number): string {
 
 function found(findings: Findings, { classes, files }: TrainingResult): string {
   const { flagged, estimatedRate, estimatedTarget } = findings
-  if (flagged === 0) return `none flagged; all images ranked in ${files.suspects}`
+  const list = shown(files.suspects ?? '')
+  if (flagged === 0) return `none flagged; all images ranked in ${list}`
   const rate = estimatedRate === null ? '' : ` (${percent(estimatedRate)})`
   const target = estimatedTarget === null ? 'of several labels' : `most labelled '${classes[estimatedTarget]}'`
-  return `${flagged}${rate}, ${target}; marked 'yes' in ${files.suspects}`
+  return `${flagged}${rate}, ${target}; marked 'yes' in ${list}`
 }

@@ -1,8 +1,9 @@
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { stringify } from 'yaml'
 import { UserError } from '../errors.ts'
 import { kebab } from '../experiment/settings/check.ts'
-import { describeOptions, parseFlag } from '../experiment/settings/config.ts'
+import { describeOptions } from '../experiment/settings/config.ts'
+import { parseFlag } from '../experiment/settings/flag.ts'
 import {
   type Criterion,
   criteria,
@@ -14,35 +15,38 @@ import {
 } from '../experiment/tune.ts'
 import { writeAtomically } from '../files.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
-import { listenForSignals, withListener } from './session.ts'
+import { withExamples } from './failure.ts'
+import { flagFor, oneOf } from './options.ts'
+import { withListener } from './session.ts'
 import { percent, table } from './tables.ts'
+import { print, printJson } from './terminal.ts'
 
 const own = describeOptions(searchSettings)
 const defaults = { defense: 'cbd' } as const
 
-export const tuneCommand = withSettings(new Command('tune'), { without: ['holdout', 'clean', 'reference'], defaults })
-  .description("Compare a defense's settings by cross-validation on the training images, without clean ones")
-  .addOption(
-    new Option('--by <criterion>', 'what the applied setting is best by').choices(criteria).default('separation'),
-  )
-  .option('--apply <file>', 'write the configuration with the best setting there, for run --config')
-  .addHelpText(
-    'after',
-    '\nGiven again, a search that was broken off goes on.\n\nExample:\n  deconfound tune --dataset cifar10 --data data/cifar-10-batches-py --attack badnets --epochs 10 --apply best.yaml',
-  )
-for (const { name, default: standard, description } of own) {
-  tuneCommand.option(`--${name} <number>`, `${description} (default: ${standard})`)
-}
+export const tuneCommand = withExamples(
+  withSettings(new Command('tune'), { without: ['holdout', 'clean', 'reference'], defaults })
+    .option(
+      '--by <criterion>',
+      `what the applied setting is best by, of ${criteria.join(', ')}`,
+      oneOf("'--by'", criteria),
+      'separation' as const,
+    )
+    .option('--apply <file>', 'write the configuration with the best setting there, for run --config')
+    .addHelpText('after', '\nGiven again, a search that was broken off goes on.'),
+  'deconfound tune --dataset cifar10 --data data/cifar-10-batches-py --attack badnets --epochs 10 --apply best.yaml',
+)
+for (const described of own) tuneCommand.addOption(flagFor(described))
 tuneCommand.action(async (flags: Record<string, string | undefined>, command: Command) => {
-  const config = readConfiguration(command, command.args, (given) => ({ ...defaults, ...given }))
+  const config = readConfiguration(command, (given) => ({ ...defaults, ...given }))
   if (printedConfiguration(command, config)) return
   const given = own.flatMap(({ name }) => (flags[name] === undefined ? [] : [[name, parseFlag(flags[name])] as const]))
-  listenForSignals()
   const search = Object.fromEntries(given)
   const { runs = 'runs', by, apply } = flags as { runs?: string; by: Criterion; apply: string | undefined }
   const result = await withListener((listener) => tune(config, search, { runs, listener }))
   if (apply) applyTo(apply, withSetting(config, result.best[by]))
-  process.stdout.write(command.opts().json ? `${JSON.stringify(result)}\n` : `${describe(result, { by, apply })}\n`)
+  if (command.opts().json) printJson(result)
+  else print(describe(result, { by, apply }))
 })
 
 function applyTo(file: string, settings: Record<string, unknown>): void {

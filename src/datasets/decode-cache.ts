@@ -12,6 +12,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
+import { cacheLimit } from '../files.ts'
 import { type ImageSet, imageBytes, imageSet } from '../training/images.ts'
 import type { Dataset } from './dataset.ts'
 
@@ -19,8 +20,6 @@ import type { Dataset } from './dataset.ts'
 export type Decoded = Omit<Dataset, 'notes'>
 
 const ending = '.images'
-/** 8 GiB */
-export const mostDecodedBytes = 8 * 2 ** 30
 /** the system takes at most 2 GiB in one call */
 const chunk = 2 ** 30
 
@@ -109,7 +108,7 @@ async function fill(handle: FileHandle, at: number, target: Uint8Array): Promise
  * Keeps a data set under `key`, whole or not at all, then removes what was not used for longest until all that is kept
  * has at most `most` bytes. A full or read-only disk costs a warning, since a cache is only a matter of time.
  */
-export async function keepDecoded(key: string, dataset: Decoded, most = mostDecodedBytes): Promise<void> {
+export async function keepDecoded(key: string, dataset: Decoded, most = cacheLimit()): Promise<void> {
   const folder = decodedFolder()
   const temporary = join(folder, `${key}.${randomBytes(6).toString('hex')}.tmp`)
   try {

@@ -32,6 +32,11 @@ export const abl = defineDefense({
   title: 'Anti-backdoor learning',
   paper: 'https://arxiv.org/abs/2110.11571',
   assumes: 'nothing',
+  stages: {
+    isolation: 'isolating suspects',
+    model: 'training the model',
+    unlearning: 'unlearning suspects',
+  },
   options: z.object({
     isolationEpochs: z.int().min(1).default(20).describe('of the first training, by which images are isolated'),
     isolation: z

@@ -95,6 +95,10 @@ export const cbd = defineDefense({
   title: 'CBD',
   paper: 'https://arxiv.org/abs/2303.06818',
   assumes: 'nothing',
+  stages: {
+    confounder: 'training the confounder',
+    model: 'training the model',
+  },
   options,
   presets: {
     paper: {},

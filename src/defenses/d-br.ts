@@ -37,6 +37,13 @@ export const dBr = defineDefense({
   title: 'D-BR, unlearning the sensitive and relearning the stable',
   paper: 'https://openreview.net/forum?id=AsH-Tx2U0Ug',
   assumes: 'nothing',
+  stages: {
+    backdoored: 'training without defense',
+    first: 'learning features',
+    spread: 'parting the classes',
+    model: 'repairing the model',
+    unlearning: 'repairing the model',
+  },
   options: z.object({
     firstEpochs: z.int().min(1).default(2).describe('of the first network, by which images are distinguished'),
     spreadEpochs: z.int().min(0).default(10).describe("of parting the classes' centers in it"),

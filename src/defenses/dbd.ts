@@ -47,6 +47,12 @@ export const dbd = defineDefense({
   title: 'Decoupling-based defense',
   paper: 'https://arxiv.org/abs/2202.03423',
   assumes: 'nothing',
+  stages: {
+    backbone: 'learning from images alone',
+    neighbors: 'learning from images alone',
+    head: 'learning labels',
+    model: 'training the model',
+  },
   options: z.object({
     backboneEpochs: z.int().min(1).default(1000).describe('of learning the backbone from images alone'),
     backboneBatch: z.int().min(2).default(512).describe('images per step of it, two views each'),

@@ -39,6 +39,13 @@ export const deconfound = defineDefense({
   title: 'Deconfound',
   paper: '', // docs/deconfound.md
   assumes: 'nothing',
+  stages: {
+    'confounders-mirrored': 'learning from mirrored copies',
+    'judging-mirrored': 'judging by mirrored copies',
+    'confounders-moved': 'learning from moved copies',
+    'judging-moved': 'judging by moved copies',
+    model: 'training the model',
+  },
   options: z.object({
     divisions: z
       .int()

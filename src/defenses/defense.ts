@@ -34,6 +34,10 @@ export interface DefenseEntry<Schema extends z.ZodObject = z.ZodObject> {
   /** what it needs besides the untrusted images */
   readonly assumes: 'nothing' | 'clean images'
   readonly options: Schema
+  /**
+   * its stages of training, in order, in plain words; a stage `name-…` is told as `name`, and stages of the same words count as one
+   */
+  readonly stages: Readonly<Record<string, string>>
   /** named sets of options; the first is the default */
   readonly presets: Readonly<Record<string, Partial<z.input<Schema>>>>
   train(options: z.output<Schema>, view: DefenderView): Promise<Defended>

@@ -30,6 +30,11 @@ export const mcr = defineDefense({
   title: 'Mode connectivity repair',
   paper: 'https://arxiv.org/abs/2005.00060',
   assumes: 'clean images',
+  stages: {
+    backdoored: 'training both ends',
+    tuned: 'training both ends',
+    model: 'learning the curve',
+  },
   options: z.object({
     second: z
       .enum(['backdoored', 'tuned'])

@@ -24,6 +24,11 @@ export const nad = defineDefense({
   title: 'Neural attention distillation',
   paper: 'https://arxiv.org/abs/2101.05930',
   assumes: 'clean images',
+  stages: {
+    backdoored: 'training without defense',
+    teacher: 'fine-tuning the teacher',
+    model: 'distilling the model',
+  },
   options: z.object({
     teacherEpochs: z.int().min(1).default(10).describe('of fine-tuning the teacher on the clean images'),
     epochs: z.int().min(1).default(20).describe('of distillation'),

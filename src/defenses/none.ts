@@ -7,6 +7,9 @@ export const none = defineDefense({
   title: 'No defense',
   paper: '',
   assumes: 'nothing',
+  stages: {
+    model: 'training the model',
+  },
   options: z.object({}),
   presets: { default: {} },
   train: async (_, view) => ({ classifier: await trainPlainly(view, { name: 'model' }) }),

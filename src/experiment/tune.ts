@@ -79,7 +79,7 @@ export async function tune(
   given: Readonly<Record<string, unknown>>,
   { runs, listener }: { runs: string; listener: Listener },
 ): Promise<TuneResult> {
-  const search = check(searchSettings, given, 'the command line', '')
+  const search = check(searchSettings, given, { source: 'the command line', prefix: '' })
   tuningOf(config) // a defense that cannot be searched is told before anything is written
   const path = join(resolve(runs), `tune-${experimentName(config)}-${search.subset}images-${search.folds}folds`)
   const folder = claimRun(path, config, 'tuning')

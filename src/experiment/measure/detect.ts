@@ -38,9 +38,9 @@ export interface Detection extends z.output<typeof detectionSettings> {
 /** Checks a flat record, such as `{ detector: 'strip', 'detector.superpositions': 20 }`, and fills in all defaults. */
 export function resolveDetection(given: Readonly<Record<string, unknown>>, source = 'the settings'): Detection {
   const own = Object.entries(given).filter(([key]) => !key.startsWith('detector.'))
-  const plain = check(detectionSettings, Object.fromEntries(own), source, '')
+  const plain = check(detectionSettings, Object.fromEntries(own), { source, prefix: '' })
   const { options } = detectors[plain.detector] as unknown as DetectorEntry
-  return { ...plain, options: check(options.strict(), under('detector.', given), source, 'detector.') }
+  return { ...plain, options: check(options.strict(), under('detector.', given), { source, prefix: 'detector.' }) }
 }
 
 /**

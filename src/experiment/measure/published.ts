@@ -38,7 +38,7 @@ export function readPublished(folder: string): Published | undefined {
   const path = join(folder, 'published.yaml')
   if (!existsSync(path)) return undefined
   const file = parseConfigFile(readFileSync(path, 'utf8'), path)
-  const { source, sweep, figures } = check(publishedFile, file, `'${path}'`, '')
+  const { source, sweep, figures } = check(publishedFile, file, { source: `'${path}'`, prefix: '' })
   return {
     source,
     planned: parseSweep(readSweep(sweep, path), sweep).cells,

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { flattenConfig, parseConfigFile, parseFlag, resolveConfig } from '../settings/config.ts'
+import { flattenConfig, parseConfigFile, resolveConfig } from '../settings/config.ts'
+import { parseFlag } from '../settings/flag.ts'
 import { describeTarget, targetOf } from './target.ts'
 
 const classes = ['0', '1', '10', '2', 'caf\u00e9']

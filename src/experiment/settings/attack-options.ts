@@ -2,6 +2,7 @@ import type { AttackEntry } from '../../attacks/attack.ts'
 import { attacks } from '../../attacks/index.ts'
 import { UserError } from '../../errors.ts'
 import { check, under } from './check.ts'
+import { noSuch } from './did-you-mean.ts'
 
 // Options of attacks, which may be made of other attacks with options of their own.
 
@@ -19,14 +20,11 @@ export function attackOptions(
   const chosen = Object.entries(under(prefix, given))
   const ofParts = ([key]: [string, unknown]) => parts.some((part) => key.startsWith(`${part}.`))
   const own = Object.fromEntries(chosen.filter((each) => !ofParts(each)))
-  const options: Record<string, unknown> = check(entry.options.strict(), own, source, prefix)
+  const options: Record<string, unknown> = check(entry.options.strict(), own, { source, prefix })
   for (const part of parts) {
     const other = options[part] as string
     if (!Object.hasOwn(attacks, other)) {
-      throw new UserError(
-        'usage',
-        `Cannot use '${prefix}${part}' '${other}' from ${source}: there are ${Object.keys(attacks).join(', ')}`,
-      )
+      throw new UserError('usage', `Cannot use ${source}: '${prefix}${part}': ${noSuch(other, Object.keys(attacks))}`)
     }
     const inner = attackOptions(other, given, source, `${prefix}${part}.`)
     const labels = labelsOf(other, inner)

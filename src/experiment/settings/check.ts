@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { UserError } from '../../errors.ts'
+import { didYouMean, noSuch } from './did-you-mean.ts'
 
 // Checking a flat record against a schema, and telling a mistake by name with the nearest right one.
 
@@ -9,48 +10,60 @@ export function under(prefix: string, given: Readonly<Record<string, unknown>>):
   return Object.fromEntries(chosen.map(([key, value]) => [camel(key.slice(prefix.length)), value]))
 }
 
-/** The values, with defaults filled in; what is wrong with them is one UserError that names all of it. */
+/**
+ * The values, with defaults filled in; what is wrong with them is one UserError that names all of it. `others` are names
+ * that stand elsewhere and may have been meant.
+ */
 export function check<Schema extends z.ZodObject>(
   schema: Schema,
   values: object,
-  source: string,
-  prefix: string,
+  { source, prefix, others = [] }: { source: string; prefix: string; others?: readonly string[] },
 ): z.output<Schema> {
   const result = schema.safeParse(values)
   if (result.success) return result.data
-  const problems = result.error.issues.map((issue) => {
-    if (issue.code !== 'unrecognized_keys')
-      return `'${prefix}${kebab(issue.path.join('.'))}': ${lowerFirst(issue.message)}`
-    const known = Object.keys(schema.shape)
-    return issue.keys.map((key) => `there is no '${prefix}${kebab(key)}'${didYouMean(key, known, prefix)}`).join('; ')
+  const problems = result.error.issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) => {
+        const own = Object.keys(schema.shape).map((name) => prefix + kebab(name))
+        return `there is no '${prefix}${kebab(key)}'${instead(prefix + key, own, others)}`
+      })
+    const given = issue.path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown>)?.[key], values)
+    return `'${prefix}${kebab(issue.path.join('.'))}': ${expected(issue, given)}`
   })
   throw new UserError('usage', `Cannot use ${source}: ${problems.join('; ')}`)
 }
 
-function didYouMean(key: string, known: readonly string[], prefix: string): string {
-  const nearest = known
-    .map((name) => ({ name, away: distance(key.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.away - b.away)[0]
-  if (nearest && nearest.away <= 3) return ` (did you mean '${prefix}${kebab(nearest.name)}'?)`
-  return known.length > 0
-    ? ` (there are ${known.map((name) => prefix + kebab(name)).join(', ')})`
-    : ' (it has no options)'
+function instead(key: string, own: readonly string[], others: readonly string[]): string {
+  const close = didYouMean(key, [...own, ...others])
+  if (close) return ` (${close})`
+  return own.length > 0 ? ` (there are ${own.join(', ')})` : ' (it has no options)'
 }
 
-/** Edits that turn one word into the other (Levenshtein 1966). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replace = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replace, (row[j] as number) + 1, (next[j - 1] as number) + 1))
-    }
-    row = next
+type Issue = z.core.$ZodIssue
+
+/** What a value had to be, in plain words, and what it was. */
+function expected(issue: Issue, given: unknown): string {
+  const was = given === undefined ? '' : `, not ${typeof given === 'string' ? `'${given}'` : JSON.stringify(given)}`
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${kinds[issue.expected] ?? issue.expected}${was}`
+    case 'invalid_value':
+      if (given === undefined) return `choose one of ${issue.values.join(', ')}`
+      return noSuch(String(given), issue.values.map(String))
+    case 'too_small':
+      return `expected ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${was}`
+    case 'too_big':
+      return `expected ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}${was}`
+    default:
+      return issue.message.charAt(0).toLowerCase() + issue.message.slice(1)
   }
-  return row[b.length] as number
 }
 
+const kinds: Readonly<Record<string, string>> = {
+  boolean: 'true or false',
+  int: 'a whole number',
+  number: 'a number',
+  string: 'a word',
+}
 export const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 const camel = (name: string) => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
-const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1)

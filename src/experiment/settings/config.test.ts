@@ -5,7 +5,8 @@ import { datasets } from '../../datasets/index.ts'
 import { defenses } from '../../defenses/index.ts'
 import { UserError } from '../../errors.ts'
 import { models } from '../../models/index.ts'
-import { describeOptions, flattenConfig, parseConfigFile, parseFlag, resolveConfig, settings } from './config.ts'
+import { describeOptions, flattenConfig, parseConfigFile, resolveConfig, settings } from './config.ts'
+import { parseFlag } from './flag.ts'
 
 const pairs = Object.keys(attacks).flatMap((attack) =>
   Object.entries(defenses).flatMap(([defense, { presets }]) =>
@@ -112,10 +113,12 @@ describe('a mistake in a configuration', () => {
     [{ attack: 'sig', labelling: 'all-to-all' }, "Cannot label all-to-all with attack 'sig'"],
     [{ attack: 'two-triggers', 'attack.second': 'sig' }, "Cannot use 'sig' as 'attack.second' of 'two-triggers'"],
     [{ attack: 'adaptive', 'attack.base': 'none' }, "Cannot use 'none' as 'attack.base' of 'adaptive'"],
-    [{ attack: 'adaptive', 'attack.base': 'badnet' }, "Cannot use 'attack.base' 'badnet'"],
+    [{ attack: 'adaptive', 'attack.base': 'badnet' }, "'attack.base': there is no 'badnet' (did you mean 'badnets'?)"],
     [{ attack: 'adaptive', 'attack.base.sise': 3 }, "(did you mean 'attack.base.size'?)"],
     [{ attack: 'badnets', 'attack.base.size': 3 }, "there is no 'attack.base.size'"],
     [{ epoch: 5 }, "there is no 'epoch' (did you mean 'epochs'?)"],
+    [{ lr: 0.1 }, "there is no 'lr' (did you mean 'learning-rate'?)"],
+    [{ dataset: 'image-folder', data: 'x', size: 64 }, "there is no 'size' (did you mean 'dataset.size'?)"],
     [{ learningRate: 5 }, "(did you mean 'learning-rate'?)"],
     [{ attack: 'blend', 'attack.opacty': 0.1 }, "there is no 'attack.opacty' (did you mean 'attack.opacity'?)"],
     [{ defense: 'cbd', 'defense.confounder-epoch': 1 }, "(did you mean 'defense.confounder-epochs'?)"],
@@ -124,29 +127,29 @@ describe('a mistake in a configuration', () => {
       "there is no 'attack.something' (there are attack.opacity, attack.picture)",
     ],
     [{ attack: 'none', 'attack.opacity': 1 }, "there is no 'attack.opacity' (it has no options)"],
-    [
-      { 'atack.opacity': 1 },
-      "Cannot use 'atack.opacity' from the configuration: options belong to dataset, attack, defense, model",
-    ],
+    [{ 'atack.opacity': 1 }, "there is no 'atack' (did you mean 'attack'?); use dataset, attack, defense, model"],
     [
       { defense: 'cbd', preset: 'papers' },
-      "Cannot use preset 'papers' of defense 'cbd': there is no such preset; use paper, ",
+      "Cannot use preset 'papers' of defense 'cbd': there is no 'papers' (did you mean 'paper'?); use paper, ",
     ],
   ])('is told with the nearest right name: %o', (given, message) => {
     expect(problem(given)).toContain(message)
   })
 
   it.each<[Record<string, unknown>, string]>([
-    [{ epochs: 'ten' }, "'epochs': "],
-    [{ epochs: 0 }, "'epochs': "],
-    [{ epochs: 1.5 }, "'epochs': "],
-    [{ rate: 1.01 }, "'rate': "],
+    [{ epochs: 'ten' }, "'epochs': expected a number, not 'ten'"],
+    [{ epochs: 0 }, "'epochs': expected at least 1, not 0"],
+    [{ epochs: 1.5 }, "'epochs': expected a whole number, not 1.5"],
+    [{ rate: 1.01 }, "'rate': expected at most 1, not 1.01"],
+    [{ 'learning-rate': 0 }, "'learning-rate': expected more than 0, not 0"],
+    [{ preset: 3 }, "'preset': expected a word, not 3"],
     [{ rate: Number.NaN }, "'rate': "],
     [{ 'learning-rate': Number.POSITIVE_INFINITY }, "'learning-rate': "],
     [{ rate: null }, "'rate': "],
     [{ attack: 'sig', 'class-rate': 1.5 }, "'class-rate': "],
-    [{ nesterov: 'yes' }, "'nesterov': "],
-    [{ attack: 'badnet' }, "'attack': "],
+    [{ nesterov: 'yes' }, "'nesterov': expected true or false, not 'yes'"],
+    [{ attack: 'badnet' }, "'attack': there is no 'badnet' (did you mean 'badnets'?); use none, badnets, "],
+    [{ attack: 'x' }, "'attack': there is no 'x'; use none, badnets, "],
     [{ seed: [1] }, "'seed': "],
     [{ attack: 'blend', 'attack.opacity': '0.2' }, "'attack.opacity': "],
     [{ defense: 'cbd', 'defense.critic-rate': -1 }, "'defense.critic-rate': "],

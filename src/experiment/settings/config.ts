@@ -8,6 +8,7 @@ import { models } from '../../models/index.ts'
 import { schedules } from '../../nn/schedule.ts'
 import { attackOptions, labelsOf, usualRate } from './attack-options.ts'
 import { check, kebab, under } from './check.ts'
+import { noSuch } from './did-you-mean.ts'
 
 // A configuration is a flat record, the same in flags, in files and in a run's directory: settings of the run by their
 // name, options of an entry under the kind of entry (`attack.opacity`). One schema checks all of them.
@@ -111,7 +112,7 @@ export interface Config extends Settings {
 /** Checks a flat record and fills in all defaults. `source` is named in errors: a file, or the command line. */
 export function resolveConfig(given: Readonly<Record<string, unknown>>, source = 'the configuration'): Config {
   const own = Object.entries(given).filter(([key]) => !key.includes('.'))
-  const plain = check(settings, Object.fromEntries(own), source, '')
+  const plain = check(settings, Object.fromEntries(own), { source, prefix: '', others: chosenOptions(given) })
   const dataset = datasets[plain.dataset]
   const { presets } = defenses[plain.defense]
   const attack = { name: plain.attack, options: attackOptions(plain.attack, given, source) }
@@ -119,22 +120,19 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
   if (!Object.hasOwn(presets, preset)) {
     throw new UserError(
       'usage',
-      `Cannot use preset '${preset}' of defense '${plain.defense}': there is no such preset; use ${Object.keys(presets).join(', ')}`,
+      `Cannot use preset '${preset}' of defense '${plain.defense}': ${noSuch(preset, Object.keys(presets))}`,
     )
   }
   for (const key of Object.keys(given)) {
     const kind = key.split('.')[0] as string
     if (key.includes('.') && !Object.hasOwn(kinds, kind)) {
-      throw new UserError(
-        'usage',
-        `Cannot use '${key}' from ${source}: options belong to ${Object.keys(kinds).join(', ')}`,
-      )
+      throw new UserError('usage', `Cannot use '${key}' from ${source}: ${noSuch(kind, Object.keys(kinds))}`)
     }
   }
   const options = (kind: Kind) => {
     const base = kind === 'defense' ? (presets as Record<string, object>)[preset] : {}
     const entry = (kinds[kind] as Record<string, { options: z.ZodObject }>)[plain[kind]] as { options: z.ZodObject }
-    return check(entry.options.strict(), { ...base, ...under(`${kind}.`, given) }, source, `${kind}.`)
+    return check(entry.options.strict(), { ...base, ...under(`${kind}.`, given) }, { source, prefix: `${kind}.` })
   }
   return {
     ...plain,
@@ -151,6 +149,17 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
       model: options('model'),
     },
   }
+}
+
+/** Names of the options of the entries that are chosen, as far as they exist. */
+function chosenOptions(given: Readonly<Record<string, unknown>>): string[] {
+  const standard = settings.parse({})
+  return (Object.keys(kinds) as Kind[]).flatMap((kind) => {
+    const name = String(given[kind] ?? standard[kind])
+    const catalogue: Readonly<Record<string, { readonly options: z.ZodObject }>> = kinds[kind]
+    const entry = Object.hasOwn(catalogue, name) ? catalogue[name] : undefined
+    return entry ? Object.keys(entry.options.shape).map((option) => `${kind}.${kebab(option)}`) : []
+  })
 }
 
 /** How much is poisoned: a share of all images, or of the target class for attacks that keep labels. */
@@ -216,31 +225,32 @@ export function parseConfigFile(text: string, file: string): Record<string, unkn
   return value as Record<string, unknown>
 }
 
-/** A flag's text means what it would mean in a file: `0.2` a number, `true` a truth value, `grid` a string. */
-export function parseFlag(text: string): unknown {
-  try {
-    const value = parseYaml(text)
-    return typeof value === 'object' ? text : value
-  } catch {
-    return text
-  }
+const forms: Readonly<Record<string, string>> = { boolean: '<true|false>', integer: '<n>', number: '<n>' }
+
+/** An option as help and listings tell it. */
+export interface Described {
+  readonly name: string
+  readonly default: unknown
+  readonly description: string
+  /** what stands for its value in help, as in `<n>` */
+  readonly form: string
+  readonly choices?: readonly string[]
 }
 
 /** Names, defaults and descriptions of an entry's options, for help and listings. */
-export function describeOptions(
-  schema: z.ZodObject,
-  prefix = '',
-): { name: string; default: unknown; description: string; choices?: string[] }[] {
+export function describeOptions(schema: z.ZodObject, prefix = ''): Described[] {
   return Object.entries(schema.shape as Record<string, z.ZodType>).map(([key, type]) => {
     const json = z.toJSONSchema(type, { io: 'input', unrepresentable: 'any' }) as {
       default?: unknown
       description?: string
       enum?: string[]
+      type?: string
     }
     return {
       name: prefix + kebab(key),
       default: json.default ?? null,
       description: type.description ?? json.description ?? '',
+      form: forms[json.type ?? ''] ?? '<name>',
       ...(json.enum ? { choices: json.enum } : {}),
     }
   })

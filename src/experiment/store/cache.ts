@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Learned } from '../../attacks/attack.ts'
 import { UserError } from '../../errors.ts'
@@ -69,6 +69,7 @@ function readCached(path: string, say: (line: string) => void): StoredLearning |
   if (!existsSync(path)) return undefined
   try {
     const found = readLearned(path)
+    touch(path)
     say(`learned before, found in ${path}`)
     return found
   } catch (error) {
@@ -76,6 +77,13 @@ function readCached(path: string, say: (line: string) => void): StoredLearning |
     say(`${error.message}; learning it again`)
     return undefined
   }
+}
+
+/** Its time says when it was last of use; where that cannot be written, it is merely removed sooner. */
+function touch(path: string): void {
+  try {
+    utimesSync(path, new Date(), new Date())
+  } catch {}
 }
 
 /** SHA-256 over the tensors alone: how long they took to learn is no part of a trigger's identity. */

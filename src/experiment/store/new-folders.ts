@@ -1,6 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { UserError } from '../../errors.ts'
 
 /**
@@ -21,9 +31,14 @@ export async function newFolders<Result>(
       )
   }
   refuseFull(paths)
+  for (const path of paths) requireWritable(dirname(path), 'name another')
   const suffix = `${process.pid}-${randomBytes(8).toString('hex')}.tmp`
   const hidden = paths.map((path) => join(dirname(path), `.${basename(path)}.${suffix}`))
   const moved: string[] = []
+  const clear = () => {
+    for (const folder of [...hidden, ...moved]) rmSync(folder, { recursive: true, force: true })
+  }
+  process.once('exit', clear) // a signal may cut the filling off
   try {
     for (const folder of hidden) mkdirSync(folder, { recursive: true })
     const result = await fill(hidden)
@@ -34,8 +49,24 @@ export async function newFolders<Result>(
     }
     return result
   } catch (error) {
-    for (const folder of [...hidden, ...moved]) rmSync(folder, { recursive: true, force: true })
+    clear()
     throw error
+  } finally {
+    process.off('exit', clear)
+  }
+}
+
+/** A UserError where nothing can be made in `folder`, which need not be there yet; `remedy` ends it. */
+export function requireWritable(folder: string, remedy: string): void {
+  let nearest = resolve(folder)
+  while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest)
+  const refused = (facts: string) => new UserError('usage', `Cannot make anything in '${folder}': ${facts}; ${remedy}`)
+  if (!statSync(nearest).isDirectory()) throw refused(`'${nearest}' is no folder`)
+  try {
+    accessSync(nearest, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    const readOnly = (error as NodeJS.ErrnoException).code === 'EROFS'
+    throw refused(`${readOnly ? 'the file system is read-only' : `writing in '${nearest}' is not allowed`}`)
   }
 }
 

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { UserError } from '../../errors.ts'
 import { lockFolder, readJsonLines, writeAtomically } from '../../files.ts'
 import { type Config, firstDifference, flattenConfig, parseConfigFile, resolveConfig } from '../settings/config.ts'
+import { requireWritable } from './new-folders.ts'
 
 // A run's directory:
 //   config.yaml         everything that determines the run; it alone repeats it
@@ -37,19 +38,27 @@ export function createRun(parent: string, kind: RunKind, config: Config): RunFol
   const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')
   const what = kind === 'training' ? `train-${config.defense}` : `${config.dataset}-${config.attack}-${config.defense}`
   const path = resolve(parent, `${time}-${what}-${randomBytes(3).toString('hex')}`)
+  requireRuns(parent)
   try {
     mkdirSync(path, { recursive: true })
   } catch (error) {
     if (['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-    throw new UserError('usage', `Cannot make the run's directory '${path}': ${(error as Error).message}`)
+    const facts = (error as Error).message
+    throw new UserError('usage', `Cannot make the run's directory '${path}': ${facts}; choose another folder by --runs`)
   }
   const folder = open(path, kind, withAbsoluteData(config), true)
   describeRun(folder)
   return folder
 }
 
+/** A UserError where no run's directory can be made under `parent`. */
+export function requireRuns(parent: string): void {
+  requireWritable(parent, 'choose another folder by --runs')
+}
+
 /** Opens the directory of this very experiment or search, begun before or not; where another process has it, a UserError. */
 export function claimRun(path: string, config: Config, kind: RunKind = 'experiment'): RunFolder {
+  requireRuns(dirname(path))
   mkdirSync(path, { recursive: true })
   const settled = withAbsoluteData(config)
   const folder = open(path, kind, settled, true)

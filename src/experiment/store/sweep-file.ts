@@ -22,7 +22,10 @@ export interface Sweep {
 
 /** Reads a sweep; a mistake in any of its experiments is told before the first one runs. */
 export function parseSweep(text: string, file: string): Sweep {
-  const { record, settings, grid, also } = check(sweepFile, parseConfigFile(text, file), `'${file}'`, '')
+  const { record, settings, grid, also } = check(sweepFile, parseConfigFile(text, file), {
+    source: `'${file}'`,
+    prefix: '',
+  })
   const combined = Object.keys(grid).length > 0 ? combinations(Object.entries(grid)) : []
   const cells = [...combined, ...also].map((own) => resolveConfig({ ...settings, ...own }, `'${file}'`))
   const named = new Set<string>()
