@@ -25,6 +25,11 @@ export const commands: readonly Listed[] = [
     load: async () => (await import('./predict.ts')).predictCommand,
   },
   {
+    name: 'suspects',
+    description: 'Name the files that a run flagged, the most suspicious first, or move them out of the data',
+    load: async () => (await import('./suspects.ts')).suspectsCommand,
+  },
+  {
     name: 'run',
     description: 'An experiment with known truth: poison a data set, train by a defense, measure',
     load: async () => (await import('./run.ts')).runCommand,

@@ -70,6 +70,8 @@ export function describeTraining(result: TrainingResult): string {
   if (suspicion) {
     const { verdict, remarks } = suspicion
     rows.push(['flagged', found(suspicion, result)])
+    if (result.files.picture)
+      rows.push(['picture', `${shown(result.files.picture)}: the images with the highest scores`])
     rows.push(['verdict', `${verdict}: ${saidOf(verdict, result.trainingImages)}`])
     rows.push(...remarks.map((remark) => ['', remark]))
   }

@@ -1,7 +1,7 @@
 import { UserError } from '../errors.ts'
 import type { Classifier } from '../nn/classifier.ts'
 import { writePreview } from '../report/preview.ts'
-import { writeSuspects } from '../report/suspects.ts'
+import { drawSuspects, writeSuspects } from '../report/suspects.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
@@ -85,7 +85,10 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
     const modelHash = saveModel(folder.file('model.safetensors'), classifier, description)
     const evaluation = await evaluate(classifier, test, { attack, device: compute.device })
     const reference = config.reference ? await measureReference() : null
-    if (suspicion) writeSuspects(folder.file('suspects.csv'), poisoned.set, suspicion)
+    if (suspicion) {
+      writeSuspects(folder.file('suspects.csv'), poisoned.set, suspicion)
+      await drawSuspects(folder.file('suspects.png'), poisoned.set, suspicion)
+    }
 
     /** What training on the clean images gives by the same recipe, length and seed. */
     async function measureReference(): Promise<PlainFigures> {

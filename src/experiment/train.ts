@@ -1,5 +1,5 @@
 import { UserError } from '../errors.ts'
-import { writeSuspects } from '../report/suspects.ts'
+import { drawSuspects, writeSuspects } from '../report/suspects.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
@@ -50,7 +50,10 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
       },
     })
     const modelHash = saveModel(folder.file('model.safetensors'), classifier, description)
-    if (suspicion) writeSuspects(folder.file('suspects.csv'), kept, suspicion)
+    if (suspicion) {
+      writeSuspects(folder.file('suspects.csv'), kept, suspicion)
+      await drawSuspects(folder.file('suspects.png'), kept, suspicion)
+    }
     const heldOutAgreement = heldOut && (await agreementWith(heldOut))
     const testAgreement = test && (await agreementWith(test))
 
@@ -83,6 +86,7 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
       files: {
         model: folder.file('model.safetensors'),
         suspects: suspicion ? folder.file('suspects.csv') : null,
+        picture: suspicion ? folder.file('suspects.png') : null,
       },
       modelHash,
       seconds: (performance.now() - began) / 1000,

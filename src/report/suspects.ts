@@ -1,20 +1,51 @@
+import { readFileSync } from 'node:fs'
+import { UserError } from '../errors.ts'
 import { writeAtomically } from '../files.ts'
 import { argsort } from '../training/argsort.ts'
-import type { ImageSet } from '../training/images.ts'
+import { type ImageSet, imageBytes } from '../training/images.ts'
+import { slices } from '../training/loader.ts'
 import type { Suspicion } from '../training/suspicion.ts'
-import { csv, textCell } from './csv.ts'
+import { csv, plainText, textCell } from './csv.ts'
+import { sheet } from './sheet.ts'
 
 /**
  * Writes all training images as CSV, the most suspicious first: rank, whether the image is flagged, score, label, file. Files are
  * named as data sets name them: a newline in a name is `\x0a`, a byte that is no UTF-8 `\xff`, a backslash before an x `\x5c`.
  */
 export function writeSuspects(path: string, images: ImageSet, { score, threshold }: Suspicion): void {
-  const order = Array.from(argsort(score, { descending: true }))
-  const rows = order.map((i, rank) => {
+  const rows = Array.from(argsort(score, { descending: true }), (i, rank) => {
     const value = score[i] as number
     const label = images.classes[images.labels[i] as number] as string
     const file = images.names[i] as string
     return [String(rank + 1), value > threshold ? 'yes' : 'no', value.toFixed(4), textCell(label), textCell(file)]
   })
-  writeAtomically(path, csv([['rank', 'flagged', 'score', 'label', 'file'], ...rows]))
+  writeAtomically(path, csv([heads, ...rows]))
+}
+
+const heads = ['rank', 'flagged', 'score', 'label', 'file']
+
+/** The files that such a list flags, best first, as it names them. */
+export function readFlagged(path: string): string[] {
+  const [first, ...lines] = readFileSync(path, 'utf8').trimEnd().split('\n')
+  const rows = lines.map((line) => /^\d+,(yes|no),[^,]*,"(?:[^"]|"")*","((?:[^"]|"")*)"$/.exec(line))
+  if (first !== heads.join() || rows.includes(null)) {
+    throw new UserError(
+      'data',
+      `Cannot read '${path}': it is no list of suspicious images; give the directory of a run`,
+    )
+  }
+  return rows.flatMap((row) => (row?.[1] === 'yes' ? [plainText((row[2] as string).replaceAll('""', '"'))] : []))
+}
+
+/** How many images the picture shows, and in a row. */
+const shown = { images: 60, inARow: 12 }
+
+/** Draws the images with the highest scores, best first, row by row, as the model sees them. */
+export async function drawSuspects(path: string, { pixels, shape }: ImageSet, { score }: Suspicion): Promise<void> {
+  const size = imageBytes(shape)
+  const best = Array.from(argsort(score, { descending: true })).slice(0, shown.images)
+  const rows = slices(Int32Array.from(best), shown.inARow).map((row) =>
+    Buffer.concat(Array.from(row, (i) => pixels.subarray(i * size, (i + 1) * size))),
+  )
+  writeAtomically(path, await sheet(rows, shape))
 }

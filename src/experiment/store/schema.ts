@@ -113,7 +113,11 @@ export const trainingSchema = z.strictObject({
   testImages: z.int().default(0).describe('images of the folder that are no training images'),
   testAgreement: share.nullable().default(null).describe('share of them that are classified as labelled'),
   suspicion: z.strictObject(findings).nullable(),
-  files: z.strictObject({ model: z.string(), suspects: z.string().nullable() }),
+  files: z.strictObject({
+    model: z.string(),
+    suspects: z.string().nullable(),
+    picture: z.string().nullable().optional().describe('of the images with the highest scores'),
+  }),
   modelHash: z.string(),
   seconds: z.number(),
   environment,
