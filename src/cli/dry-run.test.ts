@@ -52,7 +52,7 @@ it('shows classes with counts, what is held out and what is skipped', async () =
 it.each([
   ['a defense without the images that it needs', ['train', 'photos', '--defense', 'nad'], "train by 'nad' without"],
   ['too few images', ['train', 'few'], 'Cannot train on 3 images'],
-  ['an experiment without test images', ['run', 'photos'], 'it has no test images'],
+  ['an experiment without test images', ['run', 'photos', '--test-share', '0'], 'it has no test images'],
   [
     'an experiment’s defense without clean images',
     ['run', 'split', '--defense', 'nad', '--clean-share', '0'],

@@ -92,7 +92,7 @@ function find(data: string): Found | undefined {
 
 function notThere(data: string): UserError {
   const facts = existsSync(data) ? 'there is no data_batch_1 or data_batch_1.bin in it' : 'there is no such folder'
-  return new UserError('data', `Cannot load CIFAR-10 from "${data}": ${facts}. Give --data the unpacked folder`)
+  return new UserError('data', `Cannot load CIFAR-10 from "${data}": ${facts}. Give the unpacked folder`)
 }
 
 async function readClasses({ folder, form, buffer }: Place): Promise<readonly string[]> {

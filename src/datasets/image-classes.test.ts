@@ -6,6 +6,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vite
 import type { z } from 'zod'
 import { UserError } from '../errors.ts'
 import { imageFolder } from './image-folder.ts'
+import { refuseTooHigh } from './several-sets.ts'
 
 // What a class folder is. A layout is a list of paths; those that end as images do are images.
 
@@ -128,7 +129,9 @@ describe('splits', () => {
 
   it('are refused where a folder beside the training split is none', async () => {
     write(...of('train'), 'unlabelled/1.png')
-    await expect(look()).rejects.toThrow(/"train" looks like a training split.*"unlabelled".*Give --data "train"/)
+    await expect(look()).rejects.toThrow(
+      /"train" looks like a training split.*"unlabelled".*Give the folder "train" in it/,
+    )
   })
 
   it('are refused where a test split without classes lies among class folders', async () => {
@@ -160,12 +163,22 @@ describe('a level too high', () => {
     write(...paths)
     await expect(look()).rejects.toThrow(UserError)
     await expect(look()).rejects.toThrow(facts)
-    await expect(look()).rejects.toThrow(/Give --data one of them, or --dataset.nested true/)
+    await expect(look()).rejects.toThrow(/Give one of them, or --dataset.nested true/)
   })
 
   it('is taken where somebody says so', async () => {
     write(...of('pets'), ...of('cars', ['bmw', 'vw']))
     expect((await look({ nested: true })).classes).toEqual(['cars', 'pets'])
+  })
+
+  it('is refused after many names of which next to none are images, and not before', () => {
+    const names = (ending: string, count: number) => Array.from({ length: count }, (_, i) => `${i}.${ending}`)
+    const hear = () => refuseTooHigh('home', Buffer.from('/home'))
+    expect(() => hear()(names('txt', 50_001))).toThrow('of the first 50001 files and folders in it 0 are images')
+    expect(() => hear()(names('txt', 50_000))).not.toThrow()
+    const withLabels = hear()
+    withLabels(names('png', 3000))
+    expect(() => withLabels(names('txt', 55_000))).not.toThrow()
   })
 
   it('is refused at once for the whole machine', async () => {

@@ -122,13 +122,13 @@ function splits(top: TreeFolder, refuse: Refuse): Splits {
   const plain = of(undefined)
   const deep = of('train').filter((folder) => inner(folder).folders.length > 0)
   const names = (folders: readonly TreeFolder[]) => folders.map(({ path }) => `"${path}"`).join(', ')
-  if (deep.length > 1) refuse(`${names(deep)} look like training splits of one data set`, 'Give --data one of them')
+  if (deep.length > 1) refuse(`${names(deep)} look like training splits of one data set`, 'Give one of them')
   const [trainFolder] = deep
   if (trainFolder) {
     if (tests.length === 0 && plain.length > 0) {
       refuse(
         `"${trainFolder.path}" looks like a training split, and beside it lie ${some(plain)}, which are no splits`,
-        `Give --data "${trainFolder.path}", or rename it where it is a class`,
+        `Give the folder "${trainFolder.path}" in it, or rename it where it is a class`,
       )
     }
     return beside(inner(trainFolder), { tests, others: top.folders.filter((folder) => folder !== trainFolder) })

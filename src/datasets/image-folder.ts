@@ -100,7 +100,7 @@ async function look(data: string, nested: boolean): Promise<Found> {
         : code === 'ENOTDIR'
           ? 'it is not a folder'
           : `it cannot be read (${code})`
-    throw new UserError('data', `Cannot load images from "${data}": ${facts}. Give --data a folder of class folders`)
+    throw new UserError('data', `Cannot load images from "${data}": ${facts}. Give a folder of class folders`)
   }
 }
 

@@ -21,7 +21,7 @@ export function refuseSeveral(classes: readonly TreeFolder[], refuse: Refuse): v
     others.length > 0 && shared.length > 1
       ? `${some(found)} hold folders of the same names (${names}), as splits or copies of one data set do`
       : `${some(found)} ${others.length > 0 ? 'hold' : 'holds'} nothing but folders, as a data set of its own does`,
-    `Give --data one of them, or --dataset.nested true where they are the classes`,
+    `Give one of them, or --dataset.nested true where they are the classes`,
   )
 }
 
@@ -32,7 +32,7 @@ const isSplit = (folders: readonly TreeFolder[]) => splitsOf(folders.map(({ name
 export function refuseTooHigh(data: string, root: Buffer): (names: readonly string[]) => void {
   let [seen, images] = [0, 0]
   const refuse = (facts: string) => {
-    throw new UserError('data', `Cannot load images from "${data}": ${facts}. Give --data a folder of class folders`)
+    throw new UserError('data', `Cannot load images from "${data}": ${facts}. Give a folder of class folders`)
   }
   if (root.toString() === '/') refuse('it is the root of the file system')
   return (names) => {
