@@ -193,9 +193,9 @@ function refuseTooFew({ path, folders, files }: TreeFolder, refuse: Refuse): voi
 
 function labelled(top: TreeFolder, classes: readonly string[], problems: Problem[]): readonly Labelled[] {
   const found: Labelled[] = []
-  const folders = [...top.folders].sort((a, b) => classes.indexOf(className(a)) - classes.indexOf(className(b)))
-  for (const folder of folders) {
-    const label = classes.indexOf(className(folder))
+  const labels = new Map(classes.map((name, label) => [name, label]))
+  const placed = top.folders.map((folder) => ({ folder, label: labels.get(className(folder)) ?? -1 }))
+  for (const { folder, label } of placed.sort((a, b) => a.label - b.label)) {
     if (label < 0) {
       const images = [...filesBelow(folder)].filter(isImage).length
       problems.push({ file: folder.path, reason: `no class of this name is trained on (${plural(images, 'image')})` })

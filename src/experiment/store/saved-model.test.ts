@@ -25,6 +25,7 @@ const description: ModelDescription = {
   classes: ['a', 'größer', '<b>'],
   shape: [3, 16, 16],
   fit: 'contain',
+  ground: 'white',
   normalization: { mean: [0.1, 0.2, 0.3], deviation: [0.25, 0.5, 0.75] },
 }
 const build = (seed: number, of = description) => buildModel(of, { random: new Random(seed), compute })
