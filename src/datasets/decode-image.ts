@@ -45,7 +45,8 @@ export async function createDecoder({ size, fit, ground }: DecodeOptions): Promi
 
   async function decodeSharp(bytes: Uint8Array, format: string): Promise<Uint8Array> {
     try {
-      return planes(await pipeline(bytes, fewPixels).toBuffer(), size)
+      // a TIFF may hold any kind of number
+      if (format !== 'tiff') return planes(await pipeline(bytes, fewPixels).toBuffer(), size)
     } catch (error) {
       if (!isTooLarge(error as Error)) throw error
     }
@@ -53,6 +54,8 @@ export async function createDecoder({ size, fit, ground }: DecodeOptions): Promi
     const found = await image.metadata()
     if (found.format !== format && !(found.format === 'heif' && format === 'avif'))
       throw new UserError('data', `its content is ${found.format}`)
+    if (found.depth !== 'uchar' && found.depth !== 'ushort')
+      throw new UserError('data', `its values are of type ${found.depth}, not whole numbers of 8 or 16 bits`)
     const sampleBytes = found.depth === 'uchar' ? 1 : 2
     // a progressive or interlaced image is held whole, a JPEG as coefficients of two bytes
     const memory = found.width * found.height * found.channels * sampleBytes * (found.isProgressive ? 2 : 1)

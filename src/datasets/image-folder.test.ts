@@ -128,6 +128,7 @@ describe('imageFolder', () => {
     await put('a/gray.png', await gray.clone().toColourspace('b-w').png().toBuffer())
     await put('a/gray.jpg', await gray.clone().toColourspace('b-w').jpeg().toBuffer())
     await put('a/gray16.png', await gray.clone().toColourspace('grey16').png().toBuffer())
+    await put('a/gray16.tif', await gray.clone().toColourspace('grey16').tiff({ compression: 'none' }).toBuffer())
     await put('a/rgb16.png', await plain(red).toColourspace('rgb16').png().toBuffer())
     await put('a/cmyk.jpg', await plain(red).toColourspace('cmyk').jpeg({ quality: 100 }).toBuffer())
     const half = sharp({
@@ -136,7 +137,7 @@ describe('imageFolder', () => {
     await put('a/half.png', await half.png().toBuffer())
     const { train, problems } = await load()
     expect(problems).toEqual([])
-    for (const name of ['gray.png', 'gray.jpg', 'gray16.png']) {
+    for (const name of ['gray.png', 'gray.jpg', 'gray16.png', 'gray16.tif']) {
       expect(at(train, `a/${name}`)).toEqual(near([128, 128, 128]))
     }
     expect(at(train, 'a/rgb16.png')).toEqual(near([200, 30, 40]))
@@ -218,6 +219,11 @@ describe('imageFolder', () => {
       ['short.gif', (await rich.clone().gif().toBuffer()).subarray(0, -200), /not a usable gif/],
       ['short.tif', (await rich.clone().tiff().toBuffer()).subarray(0, -400), /not a usable tiff/],
       ['short.avif', (await rich.clone().avif().toBuffer()).subarray(0, -100), /not a usable avif/],
+      [
+        'float.tif',
+        await rich.clone().toColourspace('scrgb').tiff({ compression: 'none' }).toBuffer(),
+        /not whole numbers/,
+      ],
       ['noend.jpg', jpeg.subarray(0, -2), /it is damaged or cut short/],
       ['bitmap.bmp', 'BM0000', /its content is bmp; jpeg, .* and ppm are read/],
       ['short.ppm', 'P6 9 9 255\n123', /3 of 243 bytes/],
