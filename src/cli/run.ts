@@ -40,5 +40,6 @@ export function recording(results: string | undefined) {
 }
 
 async function recordOf(results: string, config: Config, listener: Listener) {
-  return readRecord(results, config, await identify(config, listener))
+  const quiet = { ...listener, say() {} } // the run tells of its data itself
+  return readRecord(results, config, await identify(config, quiet))
 }
