@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { command } from '../command.ts'
 import { copyOfCase } from './cases.ts'
@@ -11,20 +12,22 @@ it('are told by every command that loads images', async (context) => {
   const runs = ['--runs', `${folder}/runs`, '--epochs', '1', '--model.depth', '10']
   const { out, error: told } = await command('run', ...data, ...attack, ...runs, '--json')
   const { run } = JSON.parse(out)
-  const others = [
+  const sweep = `settings: {dataset: image-folder, data: ${folder}/data}\nalso: [{attack: none}]\n`
+  writeFileSync(`${folder}/sweep.yaml`, `record: ${folder}/records\n${sweep}`)
+  const commands = [
     ['run', ...data, ...attack, '--dry-run'],
     ['evaluate', run, ...data, '--attack', 'badnets'],
     ['detect', run, '--detector', 'spectral-signatures'],
     ['preview', `${folder}/data`, '--attack', 'badnets', '--out', `${folder}/x.png`],
     ['poison', `${folder}/data`, ...attack, '--out', `${folder}/out`],
     ['train', `${folder}/data`, '--dry-run', '--threads', '1'],
+    ['sweep', `${folder}/sweep.yaml`, '--dry-run'],
   ]
-  for (const words of others.slice(0, 3)) {
+  for (const words of commands) {
     const { code, error } = await command(...words)
     expect([words[0], code]).toEqual([words[0], 0])
     expectSkipped(error)
   }
-  for (const words of others.slice(3)) expectSkipped((await command(...words)).error)
   expectSkipped(told)
 })
 
