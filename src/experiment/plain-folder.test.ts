@@ -48,6 +48,31 @@ describe('an experiment on a folder without test images', () => {
   })
 })
 
+describe('a run that trained on a folder without test images', () => {
+  const trained = () => train(photos, { ...recipe, defense: 'none', holdout: 0.25 }, { runs: home })
+
+  it('is measured on the images that it held out, whatever seed is asked for, and says whose labels these are', async () => {
+    const { run, heldOutAgreement, heldOutImages } = await trained()
+    expect(heldOutImages).toBe(24)
+    for (const given of [{}, { attack: 'badnets' }, { seed: 7 }] as const) {
+      const measured = await evaluate(run, given)
+      expect(measured).toMatchObject({ cleanAccuracy: heldOutAgreement, cleanImages: 24 })
+      expect(measured.remarks).toContainEqual(expect.stringContaining('the images that the run held out'))
+    }
+  })
+
+  it('is not where it held out none, or where the folder has changed since', async () => {
+    const { run } = await train(photos, { ...recipe, defense: 'none', holdout: 0 }, { runs: home })
+    await expect(evaluate(run)).rejects.toThrow('it has no test images')
+    const data = join(home, 'changing')
+    cpSync(photos, data, { recursive: true })
+    const changed = await train(data, { ...recipe, defense: 'none', holdout: 0.25 }, { runs: home })
+    const [first = ''] = readdirSync(data)
+    rmSync(join(data, first, readdirSync(join(data, first))[0] as string))
+    await expect(evaluate(changed.run)).rejects.toThrow('it has no test images')
+  })
+})
+
 describe('training on a folder of one’s own', () => {
   it('uses every image where none is a test image', async () => {
     const result = await train(photos, { ...recipe, defense: 'none', holdout: 0 }, { runs: home })

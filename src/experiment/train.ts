@@ -11,8 +11,8 @@ import { watchForCollapse } from './measure/collapse.ts'
 import { leadingLabel } from './measure/leading-label.ts'
 import { loadDataset, onFolder } from './prepare/data.ts'
 import { defend, refuseWithoutClean } from './prepare/defend.ts'
+import { holdOut } from './prepare/hold-out.ts'
 import type { Listener } from './prepare/listener.ts'
-import { setApart } from './prepare/set-apart.ts'
 import { loadTrusted } from './prepare/trusted.ts'
 import type { Config } from './settings/config.ts'
 import { rememberEnvironment, settleRun } from './store/environment.ts'
@@ -113,7 +113,7 @@ export async function loadUntrusted(config: Config, listener: Listener) {
   if (test) listener.say('the test images are not trained on: agreement with them is measured')
   const clean = await loadTrusted(config, given, listener)
   refuseWithoutClean(config, clean)
-  const { kept, apart: heldOut } = holdOut(given, config, new Random(config.seed).fork('holdout'))
+  const { kept, apart: heldOut } = holdOut(given, config)
   return { given, test, clean, problems, kept, heldOut }
 }
 
@@ -126,13 +126,4 @@ export function trainingSettings(data: string, given: Readonly<Record<string, un
     throw new UserError('usage', 'Cannot train on nothing: give data, the path of a folder of class folders')
   const defaults = given.defense === undefined ? trainingDefaults : {}
   return { ...defaults, ...onFolder(data, given), attack: 'none', 'test-share': 0 }
-}
-
-/** A seeded share of each class set apart, leaving every class at least two images to train on. */
-function holdOut(given: ImageSet, { holdout }: Config, random: Random): { kept: ImageSet; apart: ImageSet | null } {
-  if (given.labels.length < 4) {
-    throw new UserError('data', `Cannot train on ${given.labels.length} images: that is too few to learn anything from`)
-  }
-  const count = (size: number) => Math.min(Math.floor(holdout * size), size - 2)
-  return setApart(given, { random, count })
 }

@@ -1,15 +1,17 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ImageSets } from '../../datasets/dataset.ts'
 import { UserError } from '../../errors.ts'
 import { arena } from '../../tensor/scope.ts'
 import type { ImageSet } from '../../training/images.ts'
 import { craftAttack } from '../prepare/craft.ts'
 import { craftAgain } from '../prepare/craft-again.ts'
 import { inTrainingOrder, loadDataset } from '../prepare/data.ts'
+import { holdOut } from '../prepare/hold-out.ts'
 import type { Listener } from '../prepare/listener.ts'
 import { labelsOf } from '../settings/attack-options.ts'
-import type { Config } from '../settings/config.ts'
-import { describeEnvironment, settleCompute } from '../store/environment.ts'
+import { type Config, resolveConfig } from '../settings/config.ts'
+import { describeEnvironment, settleCompute, trainHashOf } from '../store/environment.ts'
 import { recordedSettings } from '../store/recorded-trigger.ts'
 import { loadModel, type ModelDescription } from '../store/saved-model.ts'
 import { evaluate } from './evaluate.ts'
@@ -25,7 +27,9 @@ export async function evaluateModel(measured: Measured, config: Config, listener
   return arena(async () => {
     const { model, description } = loadModel(file, compute)
     if (!against) refuseOtherReading(file, description, config)
-    const { train: given, test, problems, shared } = await loadDataset(config, listener)
+    const { problems, shared, ...loaded } = await loadDataset(config, listener)
+    const heldOut = loaded.test ? undefined : heldOutOf(measured, config, loaded.train)
+    const { train: given, test } = heldOut ?? loaded
     if (!test) {
       const truth = truthBeside(config)
       const remedy = truth
@@ -56,7 +60,11 @@ export async function evaluateModel(measured: Measured, config: Config, listener
       ...(await evaluate(model, test, { attack, device: compute.device, classOf })),
       skippedFiles: problems,
       /** what to know before relying on it, a sentence each */
-      remarks: [...remarksOn(config, measured, other), ...(shared ? seenBefore(config, measured) : [])],
+      remarks: [
+        ...remarksOn(config, measured, other),
+        ...(shared ? seenBefore(config, measured) : []),
+        ...(heldOut ? [untrusted] : []),
+      ],
       environment: { ...describeEnvironment(compute), testHash: test.hash },
     }
   })
@@ -81,6 +89,20 @@ function remarksOn(config: Config, { poisonedBy, against }: Measured, other: rea
   if (against || !poisonedBy || other.length === 0) return []
   return [`This is not the trigger that the run poisoned its images with: here ${other.join(', ')}`]
 }
+
+/**
+ * Where a run trained on a person's own folder, without test images, the images that it held out are left to measure on;
+ * undefined where it held out none, or other data are asked for.
+ */
+function heldOutOf({ run, poisonedBy }: Measured, { dataset, data }: Config, given: ImageSet): ImageSets | undefined {
+  if (run === undefined || poisonedBy) return undefined
+  const own = resolveConfig(recordedSettings(run))
+  if (own.dataset !== dataset || own.data !== data || given.hash !== trainHashOf(run)) return undefined
+  const { kept, apart } = holdOut(given, own)
+  return apart ? { train: kept, test: apart } : undefined
+}
+
+const untrusted = 'These are the images that the run held out: their labels are as untrusted as those trained on'
 
 /** Test images that are a share of a folder are new to a model only where its run set the same ones apart. */
 function seenBefore(config: Config, { run }: Measured): string[] {

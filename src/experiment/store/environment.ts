@@ -83,3 +83,9 @@ export function rememberEnvironment(
     ...(changed.length > 0 && { resumedWith: Object.fromEntries(changed.map((name) => [name, now[name]])) }),
   }
 }
+
+/** The hash of the images that a run was given to train on; undefined where it says none. */
+export function trainHashOf(run: string): string | undefined {
+  const file = join(run, 'environment.json')
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { trainHash?: string }).trainHash : undefined
+}
