@@ -31,7 +31,7 @@ export interface DetectorEntry<Schema extends z.ZodObject = z.ZodObject> {
   /** what it uses besides the images and the model */
   readonly assumes: 'nothing' | 'clean images, if there are some'
   readonly options: Schema
-  /** A score per image, and the threshold above which they are named: as a defense's own suspicion. */
+  /** A score per image, and the threshold above which images are flagged: as a defense's own suspicion. */
   detect(options: z.output<Schema>, view: DetectorView): Promise<Suspicion>
 }
 

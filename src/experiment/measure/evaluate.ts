@@ -83,9 +83,9 @@ export interface SuspicionQuality extends Findings {
   readonly auroc: number | null
   /** with poisoned images that had the target's label already left out */
   readonly aurocRelabelled: number | null
-  /** share of the poisoned images that are named suspects */
+  /** true positive rate: share of the poisoned images that are flagged */
   readonly truePositiveRate: number | null
-  /** share of the other images that are named suspects */
+  /** false positive rate: share of the other images that are flagged */
   readonly falsePositiveRate: number | null
 }
 
