@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { defenses } from '../defenses/index.ts'
-import { fitted, told } from './progress.ts'
+import { fitted, timeLeft, told } from './progress.ts'
 import { bytes, duration } from './units.ts'
 
 const shown = {
@@ -56,3 +56,19 @@ it.each([
   [5e9, '5.0 GB'],
   [123.4e6, '123 MB'],
 ])('%d bytes are %s', (count, text) => expect(bytes(count)).toBe(text))
+
+describe('a count', () => {
+  it('says the time that is left, at the pace since its first number, and begins anew with another', () => {
+    let seconds = 100
+    const left = timeLeft(() => 1000 * seconds)
+    expect(left(256, 500_000)).toBeUndefined()
+    seconds = 160
+    expect(left(50_256, 500_000)).toBe('9 min 0 s left')
+    expect(left(500_000, 500_000)).toBe('0 s left')
+    seconds = 1000
+    expect(left(5, 10)).toBeUndefined()
+    seconds = 1002
+    expect(left(6, 10)).toBe('8 s left')
+    expect(left(2, 10)).toBeUndefined()
+  })
+})

@@ -47,11 +47,10 @@ function onTerminal(interrupted: () => boolean, stages: Stages) {
     tell(onOneLine(text))
   }
   const counting = (name: string) => {
-    let began = 0
+    const left = timeLeft()
     return (done: number, total: number) => {
-      if (task !== name) began = performance.now()
-      const seconds = (((performance.now() - began) / 1000) * (total - done)) / Math.max(1, done)
-      show({ task: name, left: `${duration(seconds)} left`, details: [`${done} of ${total}`] }, done, total)
+      const shown = { task: name, left: left(done, total) ?? 'begun', details: [`${done} of ${total}`] }
+      show(shown, done, total)
       if (done === total) clear()
     }
   }
@@ -97,8 +96,12 @@ function inLines(interrupted: () => boolean, stages: Stages): Listener & { stop(
     tell(onOneLine(text))
     last = performance.now()
   }
-  const counting = (name: string) => (done: number, total: number) => {
-    if (due()) line(`${name}: ${done} of ${total}`)
+  const counting = (name: string) => {
+    const left = timeLeft()
+    return (done: number, total: number) => {
+      const facts = [`${done} of ${total}`, left(done, total)].filter((each) => each !== undefined)
+      if (due()) line(`${name}: ${facts.join(', ')}`)
+    }
   }
   return {
     ...counts(counting),
@@ -113,6 +116,18 @@ function inLines(interrupted: () => boolean, stages: Stages): Listener & { stop(
     epoch: (metrics: EpochMetrics) => line(epochLine(metrics, stages)),
     interrupted,
     stop: () => {},
+  }
+}
+
+/** The time that a count takes yet, at the pace since its first number; undefined at the first, and where a new count begins. */
+export function timeLeft(now = () => performance.now()): (done: number, total: number) => string | undefined {
+  let first = { done: Infinity, at: 0 }
+  return (done, total) => {
+    if (done <= first.done) first = { done, at: now() }
+    const seconds = (((now() - first.at) / 1000) * (total - done)) / (done - first.done)
+    const counted = done > first.done
+    if (done >= total) first = { done: Infinity, at: 0 }
+    return counted ? `${duration(seconds)} left` : undefined
   }
 }
 

@@ -75,6 +75,7 @@ describe('a run measured again', () => {
         { attack: 'badnets' },
         { dataset: 'signs' },
         { attack: 'badnets', 'attack.size': 6 },
+        { target: 'crossroads' },
       ] as const)
         expect(await evaluate(path, given)).toMatchObject({ ...figures, triggerFrom: run, run })
   })

@@ -42,7 +42,7 @@ export async function evaluateModel(measured: Measured, config: Config, listener
     }
     const classOf = matchClasses(description, test, `'${file}' on '${config.dataset}'`)
     const { train } = inTrainingOrder(given, config)
-    const other = poisonedBy ? differences(poisonedBy, config) : []
+    const other = poisonedBy ? differences(poisonedBy, { config, classes: train.classes }) : []
     const recorded = against ?? (other.length === 0 ? poisonedBy : undefined)
     const { attack, target, trigger } = recorded
       ? await craftAgain(recorded, config, train, { compute, listener })

@@ -2,7 +2,8 @@ import type { DatasetEntry } from '../../datasets/dataset.ts'
 import { datasets } from '../../datasets/index.ts'
 import { UserError } from '../../errors.ts'
 import { datasetAt } from '../prepare/data.ts'
-import { type Config, flattenConfig } from '../settings/config.ts'
+import { targetOf } from '../prepare/target.ts'
+import { type Config, flattenConfig, resolveConfig } from '../settings/config.ts'
 import { modelFile, runOf } from '../store/model-file.ts'
 import {
   againstTrigger,
@@ -93,12 +94,16 @@ export function readingOf({ fit, ground = 'black' }: ModelDescription): Readonly
 }
 
 /** In what a configured trigger differs from the one that a run poisoned its images with: `attack.size is 3, not 6`. */
-export function differences({ settings }: RecordedTrigger, config: Config): string[] {
-  const here = flattenConfig(config)
-  const names = [...new Set([...Object.keys(here), ...Object.keys(settings)])].filter((name) =>
-    here.attack === settings.attack ? /^(attack\..*|target|labelling|seed)$/.test(name) : name === 'attack',
+export function differences(
+  { settings }: RecordedTrigger,
+  { config, classes }: { config: Config; classes: readonly string[] },
+): string[] {
+  const settled = (given: Config) => flattenConfig({ ...given, target: targetOf(given, classes) })
+  const [here, there] = [settled(config), settled(resolveConfig(settings))]
+  const names = [...new Set([...Object.keys(here), ...Object.keys(there)])].filter((name) =>
+    here.attack === there.attack ? /^(attack\..*|target|labelling|seed)$/.test(name) : name === 'attack',
   )
   return names
-    .filter((name) => here[name] !== settings[name])
-    .map((name) => `${name} is ${here[name]}, not ${settings[name]}`)
+    .filter((name) => here[name] !== there[name])
+    .map((name) => `${name} is ${here[name]}, not ${there[name]}`)
 }
