@@ -40,6 +40,12 @@ describe('what a person is told of a training', () => {
       expect(describeTraining(training({ suspicion }))).not.toContain('labels are false too')
   })
 
+  it('gives the command that sets flagged images aside, where there are some', () => {
+    const command = /to set them aside +deconfound suspects .*x --move-to FOLDER/
+    expect(describeTraining(training({ suspicion: some }))).toMatch(command)
+    expect(describeTraining(training({ suspicion: none }))).not.toMatch(command)
+  })
+
   it('says nothing of agreement where no image was held out', () => {
     const text = describeTraining(training({ heldOutImages: 0, heldOutAgreement: null, suspicion: some }))
     expect(text).toMatch(/^images +1623$/m)

@@ -74,6 +74,8 @@ export function describeTraining(result: TrainingResult): string {
       rows.push(['picture', `${shown(result.files.picture)}: the images with the highest scores`])
     rows.push(['verdict', `${verdict}: ${saidOf(verdict, result.trainingImages)}`])
     rows.push(...remarks.map((remark) => ['', remark]))
+    if (suspicion.flagged > 0)
+      rows.push(['to set them aside', `deconfound suspects ${shown(result.run)} --move-to FOLDER`])
   }
   return table(rows)
 }
