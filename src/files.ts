@@ -1,3 +1,6 @@
+// Files that survive a crash, and folders with one writer. Longer than most: a lock is written, moved and cleared away by the
+// same few steps as a file.
+
 import { randomBytes } from 'node:crypto'
 // The default import, so that a test can make any one of these calls fail.
 import fs from 'node:fs'
@@ -267,16 +270,18 @@ function lockedBy(owner: Owner, path: string): UserError {
   if (owner.token === '')
     return new UserError('locked', `Cannot lock ${dirname(path)}: its lock is unreadable; ${remedy}`)
   const place = placeOf(owner)
+  const remedies = {
+    here: 'wait for it or stop it',
+    namesake: `wait for it; once it has ended, wait five minutes or remove ${path}`,
+    'other machine': remedy,
+  }
   const where = {
     here: '',
     namesake: ` of another container or machine named ${owner.host}`,
     'other machine': ` on ${owner.host}`,
   }
   const facts = `process ${owner.pid}${where[place]} writes there since ${owner.since}`
-  return new UserError(
-    'locked',
-    `Cannot lock ${dirname(path)}: ${facts}; ${place === 'here' ? 'wait for it or stop it' : remedy}`,
-  )
+  return new UserError('locked', `Cannot lock ${dirname(path)}: ${facts}; ${remedies[place]}`)
 }
 
 function thisProcess(): Owner {
