@@ -22,7 +22,7 @@ export const cacheCommand = new Command('cache')
     '\nThe cache lies in ~/.cache/deconfound, or under XDG_CACHE_HOME. Beyond DECONFOUND_CACHE_SIZE (default: 5GB) what was not\nused for longest is removed.\n\nExample:\n  deconfound cache --clear decoded',
   )
   .action(({ clear, json }: { clear?: string | true; json?: boolean }) => {
-    const kind = typeof clear === 'string' ? oneOf('--clear', kinds)(clear) : undefined
+    const kind = typeof clear === 'string' ? oneOf('use --clear', kinds)(clear) : undefined
     const removed = clear === undefined ? [] : clearCache(kind)
     const entries = cacheEntries()
     const state = {

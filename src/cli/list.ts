@@ -13,7 +13,7 @@ import { print, printJson } from './terminal.ts'
 const kinds = ['runs', 'datasets', 'attacks', 'defenses', 'detectors', 'models'] as const
 
 export const listCommand = new Command('list')
-  .argument('[what]', `of ${kinds.join(', ')}`, oneOf('what to list', kinds), 'runs')
+  .argument('[what]', `of ${kinds.join(', ')}`, oneOf('list', kinds), 'runs')
   .option('--runs <folder>', "where runs' directories are", 'runs')
   .option('--json', 'print one JSON object on standard output')
   .action((what: string, { runs, json }) => {

@@ -92,10 +92,10 @@ function withDefault({ description, default: standard }: Described): string {
   return description + (standard === null ? '' : ` (default: ${standard})`)
 }
 
-/** For commander: takes one of these words only. */
-export function oneOf<T extends string>(what: string, choices: readonly T[]): (given: string) => T {
+/** For commander: takes one of these words only; `action` is what cannot be done with another. */
+export function oneOf<T extends string>(action: string, choices: readonly T[]): (given: string) => T {
   return (given) => {
     if ((choices as readonly string[]).includes(given)) return given as T
-    throw new UserError('usage', `Cannot use ${what} '${given}': ${noSuch(given, choices)}`)
+    throw new UserError('usage', `Cannot ${action} '${given}': ${noSuch(given, choices)}`)
   }
 }

@@ -18,7 +18,7 @@ export const poisonCommand = withExamples(
   withSettings(new Command('poison'), { without, quiet: recipe })
     .argument('[data]', dataArgument)
     .option('--out <folder>', "the folder to make; the truth goes to the folder of the same name with '-truth'")
-    .option('--format <form>', forms.join('; '), oneOf("'--format'", formNames), 'folders' as const),
+    .option('--format <form>', forms.join('; '), oneOf('use --format', formNames), 'folders' as const),
   'deconfound poison photos/ --out poisoned --attack blend --rate 0.05',
   'deconfound train poisoned',
   'deconfound evaluate runs/… --trigger poisoned-truth',

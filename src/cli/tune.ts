@@ -29,7 +29,7 @@ export const tuneCommand = withExamples(
     .option(
       '--by <criterion>',
       `what the applied setting is best by, of ${criteria.join(', ')}`,
-      oneOf("'--by'", criteria),
+      oneOf('use --by', criteria),
       'separation' as const,
     )
     .option('--apply <file>', 'write the configuration with the best setting there, for run --config')
