@@ -157,8 +157,8 @@ describe('table', () => {
     expect(cells.length + missing.length).toBe(23)
   })
 
-  it('shows how well the poison was named', async () => {
-    const { out } = await command('table', records('deconfound'), '--suspicion')
+  it('shows how well the poison was flagged', async () => {
+    const { out } = await command('table', records('deconfound'), '--suspicion', '--mixed')
     expect(out).toContain('1.000 ± 0.000, 100.00 ± 0.00 / 0.38 ± 0.40')
     expect(out).not.toMatch(/\| none .*\| deconfound/)
   })

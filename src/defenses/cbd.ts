@@ -3,7 +3,7 @@ import { steps } from '../nn/schedule.ts'
 import { arena } from '../tensor/scope.ts'
 import type { Suspicion } from '../training/suspicion.ts'
 import type { Recipe } from '../training/workshop.ts'
-import { startConfounder } from './cbd/confounder.ts'
+import { type ConfounderTraining, startConfounder } from './cbd/confounder.ts'
 import { detect, rank, separation } from './cbd/detect.ts'
 import { trainModel } from './cbd/model.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
@@ -119,12 +119,13 @@ export const cbd = defineDefense({
     const confounder = startConfounder(view, recipe, { ...options, level: levelOf(options, view) })
     await confounder.trainTo(options.confounderEpochs)
     const losses = await confounder.losses()
+    const suspicion = suspicionOf({ losses, confounder }, options, view)
     const classifier = await trainModel(view, recipe, {
       ...options,
       judge: await confounder.judge(losses),
       stage: 'model',
     })
-    return { classifier, suspicion: suspicionOf(losses, options, view) }
+    return { classifier, suspicion }
   },
   tuning: {
     grid: { confounderEpochs: [3, 5, 8], bottleneck: [1e-5, 1e-4, 1e-3] },
@@ -152,10 +153,14 @@ export const cbd = defineDefense({
 const levelOf = ({ confounderLevel }: Options, { classes }: DefenderView) => confounderLevel * Math.log(classes.length)
 
 /** Only an ignorant f_B tells poison from easy images: by the loss of another, images are ranked and not judged. */
-function suspicionOf(losses: Float32Array, { confounderLoss, judgement }: Options, view: DefenderView): Suspicion {
+function suspicionOf(
+  { losses, confounder }: { losses: Float32Array; confounder: ConfounderTraining },
+  { confounderLoss, judgement }: Options,
+  { images, classes }: DefenderView,
+): Suspicion {
   const ignorant = confounderLoss === 'held-up' && judgement === 'looks'
   if (!ignorant) return rank(losses)
-  return detect(losses, { labels: view.images.labels, classes: view.classes.length })
+  return detect(losses, { labels: images.labels, classes: classes.length, lasting: confounder.lastingLosses() })
 }
 
 function recipeOf(options: Options, run: Recipe): Recipe {

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { looksAfter, lowestThird } from './confounder.ts'
+import { looksAfter, meanOfLowest } from './confounder.ts'
 
 describe('what several looks say of an image', () => {
-  const losses = (...seen: number[][]) => lowestThird(seen.map((each) => Float32Array.from(each)))
+  const losses = (...seen: number[][]) =>
+    meanOfLowest(
+      seen.map((each) => Float32Array.from(each)),
+      1 / 3,
+    )
 
   it('is the geometric mean of the lowest third', () => {
     const [one, two] = losses([4, 9], [1, 9], [2, 1], [8, 4], [8, 9])

@@ -34,6 +34,8 @@ export interface ConfounderTraining {
   trainTo(epochs: number): Promise<void>
   /** ℓ_B of every training image, as f_B is now. */
   losses(): Promise<Float32Array>
+  /** The geometric mean over all looks, which is low where f_B knew an image all the time. */
+  lastingLosses(): Float32Array
   /** f_B as it is now, frozen, with these losses of the training images. */
   judge(losses: Float32Array): Promise<Judge>
 }
@@ -75,7 +77,18 @@ export function startConfounder(view: DefenderView, recipe: Recipe, options: Con
       trained = epochs
     },
 
-    losses: async () => (judgement === 'looks' ? lowestThird(seen.map((look) => look.read())) : lossesNow()),
+    losses: async () =>
+      judgement === 'looks'
+        ? meanOfLowest(
+            seen.map((look) => look.read()),
+            1 / 3,
+          )
+        : lossesNow(),
+    lastingLosses: () =>
+      meanOfLowest(
+        seen.map((look) => look.read()),
+        1,
+      ),
 
     async judge(losses) {
       if (judgement === 'views') {
@@ -127,9 +140,9 @@ export function looksAfter(
   return Array.from({ length: after - before }, (_, i) => before + i - 1).filter((look) => look >= 0)
 }
 
-/** Of each image the geometric mean of the lowest third of its losses, rounded up; [looks][images] to [images]. */
-export function lowestThird(seen: readonly Float32Array[]): Float32Array {
-  const count = Math.ceil(seen.length / 3)
+/** Of each image the geometric mean of such a share of its losses, the lowest, rounded up; [looks][images] to [images]. */
+export function meanOfLowest(seen: readonly Float32Array[], share: number): Float32Array {
+  const count = Math.ceil(seen.length * share)
   return Float32Array.from(seen[0] as Float32Array, (_, image) => {
     const own = seen.map((losses) => Math.max(smallest, losses[image] as number)).sort((a, b) => a - b)
     const logs = own.slice(0, count).map(Math.log)

@@ -3,7 +3,7 @@ import type { Suspicion } from '../../training/suspicion.ts'
 
 // What f_B learned before anything else is what a trigger teaches. So f_B's loss ranks the images: the lower, the more
 // suspicious. A ranking has a lower end on clean data too. What tells poison is that the low losses gather under one
-// label, the attacker's target.
+// label, the attacker's target, and last: of a clean class that is easy f_B knows many images now and then, and few all the time.
 
 /** A loss is low below this share of that of guessing, ln C. */
 const lowShare = 0.01 / Math.log(10)
@@ -14,15 +14,23 @@ const fewest = 10
 /** A label stands out whose share of low losses is so many times what is usual: for a finding, and for a weak one. */
 const factors = { found: 5, weak: 2.5 }
 
-/** Whom f_B's losses ℓ_B suspect. Flagged are, under the labels that stand out, the lower group of log ℓ_B (Otsu). */
-export function detect(losses: Float32Array, { labels, classes }: { labels: Int32Array; classes: number }): Suspicion {
+/** What is known of the images whose losses are judged. */
+export interface Judged {
+  readonly labels: Int32Array
+  readonly classes: number
+  /** of each image the loss that lasted, over all looks; by these a label stands out */
+  readonly lasting: Float32Array
+}
+
+/** Flagged are, under the labels that stand out, the images of the lower group of log ℓ_B (Otsu). */
+export function detect(losses: Float32Array, { labels, classes, lasting }: Judged): Suspicion {
   const present = [...new Set(labels)]
   if (present.length < 2) return rank(losses)
   const score = scoresOf(losses)
   const low = lowShare * Math.log(classes)
   const shares = present.map((label) => {
     const members = Int32Array.from(labels.keys()).filter((i) => labels[i] === label)
-    const count = members.filter((i) => (losses[i] as number) < low).length
+    const count = members.filter((i) => (lasting[i] as number) < low).length
     return { label, share: count < fewest ? 0 : count / members.length }
   })
   const sorted = shares.map(({ share }) => share).sort((a, b) => a - b)
