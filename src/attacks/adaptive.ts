@@ -8,7 +8,7 @@ import { scope } from '../tensor/scope.ts'
 import { gradients, noGrad, operator, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { inOrder } from '../training/loader.ts'
-import type { Workshop } from '../training/workshop.ts'
+import type { TrainingContext } from '../training/training-context.ts'
 import { defineAttack } from './attack.ts'
 import { addNoise, type Noise, noise } from './noise.ts'
 
@@ -50,11 +50,11 @@ export const adaptive = defineAttack({
       .update(JSON.stringify([...list]))
       .digest('hex')
     const { tensors } = await view.learned([set.hash, listed], async (open) => {
-      const workshop = open(set)
+      const training = open(set)
       const delta = noise(list.length, set.shape)
       const climbing = { delta, list, bound: bound / 255, iterations, step: step / 255, epochs }
-      const f = await climb(workshop, climbing)
-      const report = { lossWithout: lossOn(workshop, f, list), lossWith: lossOn(workshop, f, list, delta) }
+      const f = await climb(training, climbing)
+      const report = { lossWithout: lossOn(training, f, list), lossWith: lossOn(training, f, list, delta) }
       return { tensors: { noise: delta.levels() }, report }
     })
     const withNoise = addNoise(tensors.noise as Tensor, list)
@@ -79,13 +79,13 @@ interface Climbing {
 }
 
 /** Trains f while the noise climbs its loss: min over f, max over δ. */
-async function climb(workshop: Workshop, { delta, list, bound, iterations, step, epochs }: Climbing) {
-  const { recipe, compute } = workshop
-  const f = workshop.model('f')
+async function climb(training: TrainingContext, { delta, list, bound, iterations, step, epochs }: Climbing) {
+  const { recipe, compute } = training
+  const f = training.model('f')
   const optimizer = sgd(f.parameters, recipe)
   const rowOf = new Map(Array.from(list, (index, row) => [index, row]))
   const state = { f: stateOf(f), optimizer, delta: { tensors: { values: delta.values } } }
-  const stage = workshop.stage('noise', { ...recipe, epochs, augmentation: noAugmentation, state })
+  const stage = training.stage('noise', { ...recipe, epochs, augmentation: noAugmentation, state })
   for await (const { images, labels, indices, step: at, steps, report } of stage) {
     scope(() => {
       const places = Int32Array.from(indices.keys()).filter((i) => rowOf.has(indices[i] as number))
@@ -116,7 +116,7 @@ async function climb(workshop: Workshop, { delta, list, bound, iterations, step,
 }
 
 /** Mean cross entropy of the poisoned images under f, with or without the noise. */
-function lossOn({ images }: Workshop, f: Classifier, list: Int32Array, delta?: Noise): number {
+function lossOn({ images }: TrainingContext, f: Classifier, list: Int32Array, delta?: Noise): number {
   let sum = 0
   for (const rows of inOrder(list.length, 250)) {
     const indices = rows.map((row) => list[row] as number)

@@ -3,7 +3,7 @@ import type { Compute } from '../tensor/device.ts'
 import type { Random } from '../tensor/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { ImageSet } from '../training/images.ts'
-import type { Workshop } from '../training/workshop.ts'
+import type { TrainingContext } from '../training/training-context.ts'
 
 /** What is done to images, uint8 [count, channels, height, width] on the CPU, in and out; one label per image. */
 export type Trigger = (images: Tensor, labels: Int32Array) => Tensor
@@ -26,10 +26,13 @@ export interface AttackerView {
   part(option: string): Promise<Crafted>
   /**
    * What an attack has to learn before it is ready: learned once, then found again by everything that determines it,
-   * which is options, seed, images, recipe, machine, and what is named in `from`. `learn` trains in workshops of its own,
+   * which is options, seed, images, recipe, machine, and what is named in `from`. `learn` trains in training contexts of its own,
    * under stage names that are the attack's to choose; it goes on where it was broken off.
    */
-  learned(from: readonly unknown[], learn: (open: (images: ImageSet) => Workshop) => Promise<Learned>): Promise<Learned>
+  learned(
+    from: readonly unknown[],
+    learn: (open: (images: ImageSet) => TrainingContext) => Promise<Learned>,
+  ): Promise<Learned>
 }
 
 /** Tensors worth keeping, and what the attack says of its own success. */

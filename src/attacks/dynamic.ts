@@ -10,7 +10,7 @@ import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import { cat, noGrad, type Tensor, tensor, zeros } from '../tensor/tensor.ts'
 import { subset } from '../training/images.ts'
-import type { Workshop } from '../training/workshop.ts'
+import type { TrainingContext } from '../training/training-context.ts'
 import { defineAttack, type Learned } from './attack.ts'
 import { type Generator, generator } from './generator.ts'
 import { toBytes } from './pixels.ts'
@@ -72,9 +72,9 @@ export const dynamic = defineAttack({
         networks.mask,
         options,
       )
-      const workshop = open(train)
-      const classifier = await trainPattern(workshop, networks, { ...options, label })
-      const report = assess(workshop, networks, { classifier, label })
+      const training = open(train)
+      const classifier = await trainPattern(training, networks, { ...options, label })
+      const report = assess(training, networks, { classifier, label })
       return { tensors: tensorsOf(networks), report }
     })
     restore(networks, learned.tensors)
@@ -109,7 +109,7 @@ const sameness = (x: Tensor, other: Tensor, y: Tensor, otherY: Tensor) =>
 
 /** Stage 1: sparse masks, different for different images; 100·mean relu(m − 0.032) + mean d_x / (d_m + ε). */
 async function trainMask(
-  { stage, recipe }: Workshop,
+  { stage, recipe }: TrainingContext,
   mask: Generator,
   { maskEpochs, density, maskWeight }: { maskEpochs: number; density: number; maskWeight: number },
 ): Promise<void> {
@@ -135,7 +135,7 @@ async function trainMask(
 
 /** Stage 2: a classifier that obeys each image's own trigger and no other's, and patterns that differ: CE + mean d_x / (d_p + ε). */
 async function trainPattern(
-  { stage, recipe, model }: Workshop,
+  { stage, recipe, model }: TrainingContext,
   { pattern, mask }: Networks,
   { epochs, share, label }: { epochs: number; share: number; label: (y: number) => number },
 ): Promise<Classifier> {
@@ -194,7 +194,7 @@ const relabel = (labels: Tensor, label: (y: number) => number) =>
  * mean square, pixels in [0, 1]), and the share of an image that its mask covers.
  */
 function assess(
-  { images }: Workshop,
+  { images }: TrainingContext,
   networks: Networks,
   { classifier, label }: { classifier: Classifier; label: (y: number) => number },
 ): Record<string, number> {

@@ -8,7 +8,7 @@ import { subset } from '../training/images.ts'
 import { trainPlainly } from '../training/learn-labels.ts'
 import { inOrder } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
-import type { Workshop } from '../training/workshop.ts'
+import type { TrainingContext } from '../training/training-context.ts'
 import { defineAttack } from './attack.ts'
 import { addNoise, type Noise, noise } from './noise.ts'
 import { patches } from './patch.ts'
@@ -39,13 +39,13 @@ export const labelConsistent = defineAttack({
     const list = poisoned(eligible)
     const trigger = patches(train.shape, corners(pixelsPerCell(train.shape)))
     const { tensors } = await learned([[...list]], async (open) => {
-      const workshop = open(train)
-      const surrogate = await trainPlainly(workshop, { name: 'surrogate', epochs })
+      const training = open(train)
+      const surrogate = await trainPlainly(training, { name: 'surrogate', epochs })
       const victims = open(subset(train, list))
       const perturbation = noise(list.length, train.shape)
       await perturb(victims, surrogate, { perturbation, bound: bound / 255, iterations })
       const report = {
-        surrogateAccuracy: await accuracyOn(surrogate, workshop.images),
+        surrogateAccuracy: await accuracyOn(surrogate, training.images),
         fooled: fooledBy(victims, surrogate, perturbation),
       }
       return { tensors: { perturbation: perturbation.levels() }, report }
@@ -76,7 +76,7 @@ function corners(cell: number) {
 
 /** Projected ascent of the cross entropy within ±bound (Madry et al. 2018), kept per image. */
 async function perturb(
-  victims: Workshop,
+  victims: TrainingContext,
   surrogate: Classifier,
   { perturbation, bound, iterations }: { perturbation: Noise; bound: number; iterations: number },
 ): Promise<void> {
@@ -106,7 +106,7 @@ async function perturb(
 }
 
 /** Share of the perturbed images that the network no longer takes for what they are. */
-function fooledBy({ images }: Workshop, surrogate: Classifier, { read }: Noise): number {
+function fooledBy({ images }: TrainingContext, surrogate: Classifier, { read }: Noise): number {
   let fooled = 0
   for (const rows of inOrder(images.count, 250)) {
     fooled += scope(() =>

@@ -39,10 +39,10 @@ export const trojan = defineAttack({
     const place = { corner: 'bottom-right' as Corner, side: size * cell, margin: margin * cell }
     placeSquare(place, train.shape)
     const { tensors } = await learned([], async (open) => {
-      const workshop = open(train)
-      const surrogate = await trainPlainly(workshop, { name: 'surrogate', epochs })
+      const training = open(train)
+      const surrogate = await trainPlainly(training, { name: 'surrogate', epochs })
       const inverted = await invert(surrogate, { train, place, mode, neurons, iterations, random })
-      const report = { surrogateAccuracy: await accuracyOn(surrogate, workshop.images), ...inverted.report }
+      const report = { surrogateAccuracy: await accuracyOn(surrogate, training.images), ...inverted.report }
       return { tensors: { patch: inverted.patch }, report }
     })
     const values = (tensors.patch as Tensor).numbers()

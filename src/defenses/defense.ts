@@ -1,15 +1,15 @@
 import type { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
 import type { Suspicion } from '../training/suspicion.ts'
-import type { Workshop } from '../training/workshop.ts'
+import type { TrainingContext } from '../training/training-context.ts'
 
 /**
  * Everything a defender may know: no poison mask, no trigger, no target class, and a random stream from which the one
  * that chose the poison cannot be derived.
  */
-export interface DefenderView extends Workshop {
+export interface DefenderView extends TrainingContext {
   /** images that can be trusted, none of them among the others: for a defense that declares that it needs them, else null */
-  readonly clean: Workshop | null
+  readonly clean: TrainingContext | null
   /**
    * The model that plain training gives on the untrusted images, which a defense may repair: trained once for all of them.
    * `another` names one of other weights and another order of batches.

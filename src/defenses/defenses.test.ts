@@ -22,7 +22,7 @@ import { type ImageSet, imageSet, subset } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { scoreEach } from '../training/predict.ts'
 import { quiet } from '../training/reporter.ts'
-import type { Recipe } from '../training/workshop.ts'
+import type { Recipe } from '../training/training-context.ts'
 import type { DefenderView, DefenseEntry } from './defense.ts'
 import { type DefenseName, defenses } from './index.ts'
 

@@ -9,7 +9,7 @@ import { argsort } from '../training/argsort.ts'
 import { learnLabels } from '../training/learn-labels.ts'
 import type { Loader } from '../training/loader.ts'
 import { accuracyOn, forEachBatch } from '../training/predict.ts'
-import type { Workshop } from '../training/workshop.ts'
+import type { TrainingContext } from '../training/training-context.ts'
 import { defineDefense } from './defense.ts'
 
 /**
@@ -45,7 +45,7 @@ export const finePruning = defineDefense({
   }),
   presets: { paper: {}, quick: { epochs: 40 } },
   async train({ share, mayLose, epochs, rate, batch }, view) {
-    const clean = view.clean as Workshop
+    const clean = view.clean as TrainingContext
     const model = await view.backdoored()
     const kept = await prune(model, clean, { share, mayLose, spare: view.model('spare') })
 
@@ -70,7 +70,7 @@ export const finePruning = defineDefense({
  */
 export async function prune(
   model: Classifier,
-  { images, pause }: Pick<Workshop, 'images' | 'pause'>,
+  { images, pause }: Pick<TrainingContext, 'images' | 'pause'>,
   { share, mayLose, spare }: { share: number; mayLose: number; spare: Classifier },
 ): Promise<Tensor> {
   const order = argsort(await meanActivations(model, images))

@@ -10,7 +10,7 @@ import { drawAugmentation } from '../training/augment.ts'
 import { learnLabels, supervisedStep } from '../training/learn-labels.ts'
 import { inOrder } from '../training/loader.ts'
 import { accuracyOn } from '../training/predict.ts'
-import type { Workshop } from '../training/workshop.ts'
+import type { TrainingContext } from '../training/training-context.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
 /**
@@ -57,7 +57,7 @@ export const mcr = defineDefense({
   }),
   presets: { paper: {}, quick: { epochs: 40 } },
   async train({ second: end, tuningEpochs, tuningRate, epochs, rate, batch, mayLose, at }, view) {
-    const clean = view.clean as Workshop
+    const clean = view.clean as TrainingContext
     const backdoored = await view.backdoored()
     const other =
       end === 'backdoored'
@@ -138,14 +138,26 @@ async function fineTune(
   const tuned = view.model('tuned')
   copyWeights(model, tuned)
   const optimizer = sgd(tuned.parameters, { momentum: 0.9, weightDecay: 1e-4 })
-  await learnLabels(view.clean as Workshop, { name: 'tuned', model: tuned, optimizer, epochs, batch, rate: () => rate })
+  await learnLabels(view.clean as TrainingContext, {
+    name: 'tuned',
+    model: tuned,
+    optimizer,
+    epochs,
+    batch,
+    rate: () => rate,
+  })
   return tuned
 }
 
 /** Of t = 0.05, 0.10, … 0.95 the one nearest ½ whose model's accuracy on the clean images is within `mayLose` of the best. */
 async function nearestTheMiddle(
   model: Classifier,
-  { clean, moveTo, batch, mayLose }: { clean: Workshop; moveTo: (t: number) => void; batch: number; mayLose: number },
+  {
+    clean,
+    moveTo,
+    batch,
+    mayLose,
+  }: { clean: TrainingContext; moveTo: (t: number) => void; batch: number; mayLose: number },
 ): Promise<number> {
   const points: { t: number; accurate: number }[] = []
   for (let k = 1; k <= 19; k++) {
@@ -165,7 +177,7 @@ async function nearestTheMiddle(
  */
 async function measureStatistics(
   model: Classifier,
-  { images, recipe, random, pause }: Workshop,
+  { images, recipe, random, pause }: TrainingContext,
   batch: number,
 ): Promise<void> {
   const [, height, width] = images.shape

@@ -6,7 +6,7 @@ import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import { noGrad, type Tensor } from '../tensor/tensor.ts'
 import { learnLabels } from '../training/learn-labels.ts'
-import type { Workshop } from '../training/workshop.ts'
+import type { TrainingContext } from '../training/training-context.ts'
 import { defineDefense } from './defense.ts'
 import { attentionDistance } from './nad/attention.ts'
 
@@ -45,7 +45,7 @@ export const nad = defineDefense({
   }),
   presets: { paper: {}, quick: {} }, // on a few clean images the authors' lengths are short
   async train(options, view) {
-    const clean = view.clean as Workshop
+    const clean = view.clean as TrainingContext
     const momentum = { momentum: 0.9, weightDecay: 1e-4, nesterov: true }
     const { recipe } = view
     const { batch } = options

@@ -15,7 +15,7 @@ import { inTrainingOrder, loadDataset } from './prepare/data.ts'
 import { defend } from './prepare/defend.ts'
 import type { Listener } from './prepare/listener.ts'
 import type { Truth } from './prepare/poison.ts'
-import { openWorkshop } from './prepare/workshop.ts'
+import { openTrainingContext } from './prepare/training-context.ts'
 import { rememberEnvironment, settleRun } from './store/environment.ts'
 import type { RunFolder } from './store/run-folder.ts'
 import { saveModel } from './store/saved-model.ts'
@@ -92,10 +92,10 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
 
     /** What training on the clean images gives by the same recipe, length and seed. */
     async function measureReference(): Promise<PlainFigures> {
-      const workshop = openWorkshop(config, train, context)
-      const model = workshop.model('model')
+      const training = openTrainingContext(config, train, context)
+      const model = training.model('model')
       const seconds = await plainlyTrained(model, { config, images: train, name: 'reference' }, context)
-      workshop.close()
+      training.close()
       return figures(model, seconds)
     }
 

@@ -6,7 +6,7 @@ import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Batch, StageOptions } from './stage.ts'
-import type { Workshop } from './workshop.ts'
+import type { TrainingContext } from './training-context.ts'
 
 /** A scalar, of logits [batch, classes], labels int64 [batch], and which images they belong to. */
 export type Loss = (batch: { logits: Tensor; labels: Tensor; indices: Int32Array }) => Tensor
@@ -47,34 +47,34 @@ export interface Fitting extends Learner, Partial<Omit<StageOptions, 'state'>> {
 
 /** A stage of learning labels, by the recipe's batch and augmentation unless told otherwise. */
 export async function learnLabels(
-  workshop: Workshop,
+  training: TrainingContext,
   { name, model, optimizer, rate, loss = plain, afterStep, ...options }: Fitting,
 ): Promise<void> {
   const state = { model: stateOf(model), optimizer }
-  for await (const batch of workshop.stage(name, { ...workshop.recipe, ...options, state })) {
+  for await (const batch of training.stage(name, { ...training.recipe, ...options, state })) {
     supervisedStep({ model, optimizer }, batch, { rate: rate(batch), loss })
     afterStep?.()
   }
 }
 
 /**
- * Trains a fresh network by the workshop's recipe, with cross entropy unless told otherwise: no defense, an attacker's
+ * Trains a fresh network by the context's recipe, with cross entropy unless told otherwise: no defense, an attacker's
  * surrogate, and the model that defenses repair. `name` names both the network and the stage. Where `shown` says which images
  * an epoch shows, they are shown again until there were as many as there are images.
  */
 export async function trainPlainly(
-  workshop: Workshop,
+  training: TrainingContext,
   {
     name,
-    epochs = workshop.recipe.epochs,
+    epochs = training.recipe.epochs,
     loss = plain,
     shown,
   }: { name: string; epochs?: number; loss?: Loss; shown?: ((epoch: number) => Int32Array) | undefined },
 ): Promise<Classifier> {
-  const { recipe } = workshop
-  const model = workshop.model(name)
-  const repeated = shown && { batches: Math.ceil(workshop.images.count / recipe.batch), from: shown }
-  await learnLabels(workshop, {
+  const { recipe } = training
+  const model = training.model(name)
+  const repeated = shown && { batches: Math.ceil(training.images.count / recipe.batch), from: shown }
+  await learnLabels(training, {
     name,
     model,
     optimizer: sgd(model.parameters, recipe),

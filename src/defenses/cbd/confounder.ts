@@ -8,7 +8,7 @@ import { noAugmentation } from '../../training/augment.ts'
 import { type PerSample, perSample } from '../../training/per-sample.ts'
 import { forEachBatch, scoreEach } from '../../training/predict.ts'
 import type { Batch } from '../../training/stage.ts'
-import type { Recipe } from '../../training/workshop.ts'
+import type { Recipe } from '../../training/training-context.ts'
 import type { DefenderView } from '../defense.ts'
 
 // The confounder f_B learns the trigger and as little else as possible. What the model needs of f_B is its loss ℓ_B of

@@ -7,7 +7,7 @@ import type { Random } from '../../tensor/random.ts'
 import { scope } from '../../tensor/scope.ts'
 import { cat, full, noGrad, type Tensor, tensor } from '../../tensor/tensor.ts'
 import type { Batch } from '../../training/stage.ts'
-import type { Recipe } from '../../training/workshop.ts'
+import type { Recipe } from '../../training/training-context.ts'
 import type { DefenderView } from '../defense.ts'
 
 // L_adv of Eq. 7, which makes the model's embedding z independent of the confounder's embedding r. A critic D learns to

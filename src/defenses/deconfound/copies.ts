@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Random } from '../../tensor/random.ts'
 import { scope } from '../../tensor/scope.ts'
 import { inOrder } from '../../training/loader.ts'
-import type { Workshop } from '../../training/workshop.ts'
+import type { TrainingContext } from '../../training/training-context.ts'
 
 // A confounder that has seen an image knows its exact copies as well, and copies say no more than one image: they stay
 // in one half, and count once as evidence. Without copies nothing differs.
@@ -17,7 +17,7 @@ export interface Copies {
   readonly place: Int32Array
 }
 
-export async function findCopies({ images, pause }: Pick<Workshop, 'images' | 'pause'>): Promise<Copies> {
+export async function findCopies({ images, pause }: Pick<TrainingContext, 'images' | 'pause'>): Promise<Copies> {
   const contents: string[] = []
   for (const indices of inOrder(images.count, 256)) {
     const bytes = scope(() => images.images(indices).mul(255).round().to({ dtype: 'uint8' }).bytes())

@@ -6,7 +6,7 @@ import { trainPlainly } from '../../training/learn-labels.ts'
 import type { Config } from '../settings/config.ts'
 import { learnOnce } from '../store/cache.ts'
 import { codeOf } from './code.ts'
-import { openWorkshop, type RunContext, whatTrainingDependsOn } from './workshop.ts'
+import { openTrainingContext, type RunContext, whatTrainingDependsOn } from './training-context.ts'
 
 /**
  * Gives a fresh model the weights that plain training on these images gives: trained once for all runs that want the
@@ -31,7 +31,7 @@ export async function plainlyTrained(
   const { learned } = await learnOnce(key, {
     say: reporter.say,
     async learn(checkpoints) {
-      const workshop = openWorkshop(config, images, {
+      const training = openTrainingContext(config, images, {
         ...context,
         checkpoints,
         random,
@@ -41,8 +41,8 @@ export async function plainlyTrained(
           epoch: (metrics) => reporter.epoch({ ...metrics, stage: name }),
         },
       })
-      const { tensors } = stateOf(await trainPlainly(workshop, { name: 'model' }))
-      workshop.close()
+      const { tensors } = stateOf(await trainPlainly(training, { name: 'model' }))
+      training.close()
       return { tensors, report: {} }
     },
   })

@@ -8,7 +8,7 @@ import { attacks } from '../../attacks/index.ts'
 import { sourceDigest } from '../../tensor/build.ts'
 import { resolveConfig } from '../settings/config.ts'
 import { codeOf, fileOf, withImports } from './code.ts'
-import { whatTrainingDependsOn } from './workshop.ts'
+import { whatTrainingDependsOn } from './training-context.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'code-'))
 afterAll(() => rmSync(home, { recursive: true }))

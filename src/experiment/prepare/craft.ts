@@ -13,7 +13,7 @@ import { codeOf, fileOf } from './code.ts'
 import type { Listener } from './listener.ts'
 import { choosePoison, type PoisonDraw, poison, type Truth } from './poison.ts'
 import { describeTarget, targetOf } from './target.ts'
-import { openWorkshop, whatTrainingDependsOn } from './workshop.ts'
+import { openTrainingContext, whatTrainingDependsOn } from './training-context.ts'
 
 /** An attack made ready, and how much it poisons. */
 export interface CraftedAttack {
@@ -97,24 +97,24 @@ export async function craftAttack(
             codeOf(fileOf('attacks', name)),
             codeOf(import.meta.url), // which draws the streams, and poisons
           ]
-          const result = await learnOnce(key, { say: listener.say, learn: inWorkshops })
+          const result = await learnOnce(key, { say: listener.say, learn: inTrainingContexts })
           if (kept) writeLearned(kept, result.learned)
           return result
         }
 
-        async function inWorkshops(checkpoints: Checkpoints): Promise<Learned> {
+        async function inTrainingContexts(checkpoints: Checkpoints): Promise<Learned> {
           const open: { close(): void }[] = []
           const result = await learn((images) => {
-            const workshop = openWorkshop(config, images, {
+            const training = openTrainingContext(config, images, {
               compute,
               random: own.fork('workshop'),
               checkpoints,
               reporter: listener,
             })
-            open.push(workshop)
-            return workshop
+            open.push(training)
+            return training
           })
-          for (const workshop of open) workshop.close()
+          for (const training of open) training.close()
           return result
         }
       },

@@ -6,7 +6,7 @@ import type { ImageSet } from '../../training/images.ts'
 import type { Config } from '../settings/config.ts'
 import type { ModelDescription } from '../store/saved-model.ts'
 import { plainlyTrained } from './baseline.ts'
-import { openWorkshop, type RunContext } from './workshop.ts'
+import { openTrainingContext, type RunContext } from './training-context.ts'
 
 /** What a run gives a defense. */
 export interface DefenseContext extends RunContext {
@@ -57,21 +57,21 @@ export function refuseWithoutClean({ defense }: Config, clean: ImageSet | null |
 /** Makes ready for a defense to train on untrusted images. */
 export function openView(config: Config, images: ImageSet, context: DefenseContext): OpenView {
   let aside = 0
-  const { describe, close, ...workshop } = openWorkshop(config, images, context)
+  const { describe, close, ...training } = openTrainingContext(config, images, context)
   const entry = defenses[config.defense]
   refuseWithoutClean(config, context.clean)
   const trusted =
     context.clean && entry.assumes === 'clean images'
-      ? openWorkshop(config, context.clean, { ...context, random: context.random.fork('clean') })
+      ? openTrainingContext(config, context.clean, { ...context, random: context.random.fork('clean') })
       : null
   const view: DefenderView = {
-    ...workshop,
+    ...training,
     clean: trusted,
     trace: context.trace ?? (() => {}),
     say: context.reporter.say,
     async backdoored(another) {
       const asked = performance.now()
-      const model = workshop.model('model')
+      const model = training.model('model')
       const seconds = await plainlyTrained(
         model,
         { config, images, name: another === undefined ? 'backdoored' : `backdoored-${another}`, another },

@@ -20,7 +20,7 @@ export interface Recipe {
 }
 
 /** What it takes to train networks on a set of images, for defenses and for attacks that learn. */
-export interface Workshop {
+export interface TrainingContext {
   /** the images, labels as given, on the device */
   readonly images: Loader
   readonly classes: readonly string[]

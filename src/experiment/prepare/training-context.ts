@@ -6,7 +6,7 @@ import type { Compute } from '../../tensor/device.ts'
 import { type ImageSet, measureNormalization } from '../../training/images.ts'
 import { loader } from '../../training/loader.ts'
 import { type StageContext, stage, stopped } from '../../training/stage.ts'
-import type { Workshop } from '../../training/workshop.ts'
+import type { TrainingContext } from '../../training/training-context.ts'
 import type { Config } from '../settings/config.ts'
 import { describeEnvironment } from '../store/environment.ts'
 import { buildModel, type ModelDescription } from '../store/saved-model.ts'
@@ -17,14 +17,14 @@ export interface RunContext extends Pick<StageContext, 'random' | 'checkpoints' 
   readonly compute: Compute
 }
 
-/** A workshop, what it knows of the networks made in it, and how to leave it. */
-export interface OpenWorkshop extends Workshop {
+/** A training context, what it knows of the networks made in it, and how to leave it. */
+export interface OpenTrainingContext extends TrainingContext {
   describe(model: Classifier): ModelDescription
   close(): void
 }
 
 /** Makes ready to train on these images by the configured recipe and architecture. */
-export function openWorkshop(config: Config, images: ImageSet, context: RunContext): OpenWorkshop {
+export function openTrainingContext(config: Config, images: ImageSet, context: RunContext): OpenTrainingContext {
   const { compute, random } = context
   const onDevice = loader(images, compute.device)
   const normalization = measureNormalization(images)
@@ -78,7 +78,7 @@ export function openWorkshop(config: Config, images: ImageSet, context: RunConte
   }
 }
 
-/** What determines the result of a training in a workshop, besides the images and the options and code of who trains there. */
+/** What determines the result of a training in a training context, besides the images and the options and code of who trains there. */
 export function whatTrainingDependsOn(config: Config, compute: Compute): readonly unknown[] {
   const { libtorch, processor, gpus, kernels, blas, variables } = describeEnvironment(compute)
   const { seed, model, batch, schedule, momentum, nesterov, padding, flip, cutout } = config
