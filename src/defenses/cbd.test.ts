@@ -15,7 +15,7 @@ describe('a preset of CBD', () => {
 
   it('`balanced` is gone, and the error says which there are', () => {
     expect(() => options('balanced')).toThrow(
-      "Cannot use preset 'balanced' of defense 'cbd': there is no such preset; use paper, literal, released, released-adversarial",
+      "Cannot use preset 'balanced' of defense 'cbd': there is no 'balanced'; use paper, literal, released, released-adversarial",
     )
   })
 

@@ -27,15 +27,6 @@ describe('what a confounder’s losses suspect', () => {
     expect(flagged(suspicion)).toEqual([])
   })
 
-  it('is nobody where a class is easy now and then, and its low losses do not last', () => {
-    const { losses: usual, ...given } = images(0)
-    const losses = usual.map((loss, i) => (given.labels[i] === 1 && i % 3 === 0 ? loss / 200 : loss))
-    expect(detect(losses, { ...given, lasting: losses }).verdict).toBe('found')
-    const suspicion = detect(losses, { ...given, lasting: usual })
-    expect(suspicion.verdict).toBe('none')
-    expect(flagged(suspicion)).toEqual([])
-  })
-
   it('is the poison of the target, and hardly anybody else', () => {
     const { losses, ...given } = images(200)
     const suspicion = detect(losses, { ...given, lasting: losses })
@@ -92,5 +83,14 @@ describe('what a confounder’s losses suspect', () => {
   it('falls into two groups the more, the more is poisoned', () => {
     expect(separation(images(0).losses)).toBeLessThan(0.7)
     expect(separation(images(200).losses)).toBeGreaterThan(0.8)
+  })
+
+  it('is nobody where a class is easy now and then, and its low losses do not last', () => {
+    const { losses: usual, ...given } = images(0)
+    const losses = usual.map((loss, i) => (given.labels[i] === 1 && i % 3 === 0 ? loss / 1000 : loss))
+    expect(detect(losses, { ...given, lasting: losses }).verdict).toBe('found')
+    const suspicion = detect(losses, { ...given, lasting: usual })
+    expect(suspicion.verdict).toBe('none')
+    expect(flagged(suspicion)).toEqual([])
   })
 })
