@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { UserError } from './errors.ts'
-import { cacheFolder, lockFolder, readJsonLines, writeAtomically } from './files.ts'
+import { cacheFolder, lockFolder, makeFolder, readJsonLines, writeAtomically } from './files.ts'
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'files-'))
 let count = 0
@@ -24,6 +24,19 @@ afterAll(() => fs.rmSync(folder, { recursive: true }))
 function failure(code: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${code}: made up`), { code })
 }
+
+describe('a folder that is made', () => {
+  it('gets those above it that are missing, and may be there already', () => {
+    const home = fs.mkdtempSync(join(tmpdir(), 'made-'))
+    for (let time = 0; time < 2; time++) makeFolder(join(home, 'a', 'b', 'c'))
+    expect(fs.existsSync(join(home, 'a', 'b', 'c'))).toBe(true)
+    fs.rmSync(home, { recursive: true })
+  })
+
+  it.skipIf(process.platform !== 'linux')('is refused at once where there can be none', () => {
+    expect(() => makeFolder('/proc/nowhere/at/all')).toThrow('ENOENT')
+  })
+})
 
 describe('writeAtomically', () => {
   it('writes text, bytes and chunks, and leaves nothing else behind', () => {

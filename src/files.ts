@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 // The default import, so that a test can make any one of these calls fail.
 import fs from 'node:fs'
 import os, { homedir, hostname } from 'node:os'
-import { basename, dirname, isAbsolute, join } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { UserError } from './errors.ts'
 
 /** One write's limit in bytes: Node refuses 2^31 and more at once. */
@@ -58,11 +58,24 @@ export function cachePath(name: string): string {
   return join(chosen && isAbsolute(chosen) ? chosen : join(homedir(), '.cache'), 'deconfound', name)
 }
 
+/** Makes a folder and those above it that are missing, one by one: Node's own way never ends in `/proc`. */
+export function makeFolder(folder: string): void {
+  const missing: string[] = []
+  for (let at = resolve(folder); !fs.existsSync(at); at = dirname(at)) missing.unshift(at)
+  for (const each of missing) {
+    try {
+      fs.mkdirSync(each)
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error // another process was quicker
+    }
+  }
+}
+
 /** The same folder, created where missing. */
 export function cacheFolder(name: string): string {
   const folder = cachePath(name)
   try {
-    fs.mkdirSync(folder, { recursive: true })
+    makeFolder(folder)
   } catch (error) {
     const known = explained(error, folder)
     if (known instanceof UserError || !codeOf(error)) throw known

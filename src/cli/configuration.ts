@@ -102,7 +102,11 @@ export function readText(file: string, what: string): string {
     return readFileSync(file, 'utf8')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    const facts = code === 'ENOENT' ? `there is no such file; give its path, from ${process.cwd()}` : message
+    const reasons: Readonly<Record<string, string>> = {
+      ENOENT: `there is no such file; give its path, from ${process.cwd()}`,
+      EISDIR: 'it is a folder; give a YAML file',
+    }
+    const facts = reasons[code ?? ''] ?? message
     throw new UserError('usage', `Cannot read the ${what} '${file}': ${facts}`)
   }
 }

@@ -89,13 +89,17 @@ export const deconfound = defineDefense({
     const { ofLabel } = await compare(view, 'moved', search)
     evidence.push({ statistics: ofLabel, asymmetry: { toCount: 2, toFlag: 2 } })
     const maxFalse = falseShare * copies.distinct.length
-    const { score: scores, threshold, verdict, remarks } = combineEvidence(evidence, { q, maxFalse })
+    const { score: scores, threshold, verdict: evident, remarks } = combineEvidence(evidence, { q, maxFalse })
+    const few = evident === 'found' && copies.distinct.length < fewImages
+    const verdict = few ? 'weak' : evident
     const score = Float32Array.from(copies.place, (at) => scores[at] as number)
 
     const flaggedImages = { labels: images.labels, flagged: (i: number) => (score[i] as number) > threshold }
     const reservations = []
     const contradiction = contradictions(copies, { labels: images.labels, classes })
     if (contradiction) reservations.push(contradiction)
+    if (few)
+      reservations.push(`${copies.distinct.length} images are few: what they share by chance can look like a trigger`)
     if (recipe.augmentation.flip && !mirrored) reservations.push(notNatural)
     if (!mirrored) reservations.push(movedAlone)
     const lost = nearlyAllFlagged(flaggedImages).map((label) => classes[label])
@@ -110,6 +114,9 @@ export const deconfound = defineDefense({
     return { classifier, suspicion: { score, threshold, verdict, remarks: [...remarks, ...reservations] } }
   },
 })
+
+/** Of fewer images evidence is never called more than weak: the fewest of which poison was found so far are 250. */
+const fewImages = 200
 
 const notNatural =
   'Mirror images are not natural here: in most classes they can be told from the images. Train again with --flip false'

@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { makeFolder } from '../files.ts'
 import { writePreview } from '../report/preview.ts'
 import { arena } from '../tensor/scope.ts'
 import { refuseNoAttack } from './poison-data.ts'
@@ -18,7 +18,7 @@ export async function previewTrigger(config: Config, { out, listener }: { out: s
     const { train } = inTrainingOrder(given, config)
     const { attack, trigger, report, poison } = await craftAttack(config, train, { compute, listener })
     const preview = resolve(out)
-    mkdirSync(dirname(preview), { recursive: true })
+    makeFolder(dirname(preview))
     const training = attack.poison && { train, poisoned: poison() }
     await writePreview(preview, { clean: test ?? train, attack, training })
     return { attack: config.attack, trigger, preview, attackReport: report, skippedFiles: problems }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
-import { writeAtomically } from '../files.ts'
+import { makeFolder, writeAtomically } from '../files.ts'
 import type { NamedTensors, Stateful } from '../nn/module.ts'
 import { formatSafetensors, parseSafetensors, type StoredTensor } from '../tensor/safetensors.ts'
 import { scope } from '../tensor/scope.ts'
@@ -35,7 +35,7 @@ export function checkpointFolder(folder: string, warn: (message: string) => void
   const damaged = (stage: string) => join(folder, `${stage}.damaged.safetensors`)
   return {
     save(stage, state, position) {
-      mkdirSync(folder, { recursive: true })
+      makeFolder(folder)
       const plain = Object.fromEntries(Object.entries(state).map(([name, each]) => [name, each.plain?.() ?? null]))
       const chunks = pack(flatten(state), { position: JSON.stringify(position), plain: JSON.stringify(plain) })
       if (existsSync(current(stage))) renameSync(current(stage), previous(stage))

@@ -152,6 +152,7 @@ describe('the summary of a folder of records', () => {
       'sig, class-rate 0.8, data #',
     ])
     expect(new Set(names).size).toBe(3)
+    expect(summarize(folder).overall).toEqual([])
   })
 
   it('has drawn images of another seed as a run of the same experiment', () => {

@@ -194,11 +194,14 @@ function worstOf(cells: readonly Runs[]): Worst[] {
   })
 }
 
+/** The end of an experiment's name that tells its images apart: a mean over data sets would be none over attacks. */
+const ofOtherData = /, data [0-9a-f]{8}\b/
+
 /** Means over attacks seed by seed, of the seeds that a defense was run with against all of them. */
 function overAttacks(cells: readonly Runs[]): Figures[] {
   const attacked = cells.filter(({ runs }) => runs.every(({ attackSuccessRate }) => attackSuccessRate !== null))
   const attacks = new Set(attacked.map(({ experiment }) => experiment)).size
-  if (attacks < 2) return []
+  if (attacks < 2 || attacked.some(({ experiment }) => ofOtherData.test(experiment))) return []
   return [...new Set(attacked.map(({ defense }) => defense))].flatMap((defense) => {
     const runs = attacked.filter((cell) => cell.defense === defense).flatMap((cell) => cell.runs)
     const bySeed = [...new Set(runs.map(({ seed }) => seed))].map((seed) => runs.filter((run) => run.seed === seed))

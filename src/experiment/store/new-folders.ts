@@ -1,17 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import {
-  accessSync,
-  constants,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { accessSync, constants, existsSync, lstatSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { UserError } from '../../errors.ts'
+import { makeFolder } from '../../files.ts'
 
 /**
  * Makes folders that appear whole or not at all, in the order of `paths` (absolute): `fill` gets a hidden folder beside
@@ -40,7 +31,7 @@ export async function newFolders<Result>(
   }
   process.once('exit', clear) // a signal may cut the filling off
   try {
-    for (const folder of hidden) mkdirSync(folder, { recursive: true })
+    for (const folder of hidden) makeFolder(folder)
     const result = await fill(hidden)
     refuseFull(paths) // it may have taken hours
     for (const [i, path] of paths.entries()) {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import type { AttackEntry } from '../../attacks/attack.ts'
 import { attacks } from '../../attacks/index.ts'
 import { UserError } from '../../errors.ts'
-import { writeAtomically } from '../../files.ts'
+import { makeFolder, writeAtomically } from '../../files.ts'
 import { type Config, firstDifference, flattenConfig, incidental, resolveConfig } from '../settings/config.ts'
 import { migrate } from './older-records.ts'
 import { type RunFolder, readMetrics } from './run-folder.ts'
@@ -32,7 +32,7 @@ export function identityOf({ environment }: Pick<ExperimentResult, 'environment'
 
 /** Writes a finished run's record into the folder `results`; returns its path. */
 export function writeRecord(results: string, folder: RunFolder, result: ExperimentResult): string {
-  mkdirSync(results, { recursive: true })
+  makeFolder(results)
   const record = {
     result: experimentSchema.parse({ ...result, run: basename(result.run) }),
     config: withoutPaths(folder.config),

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, truncateSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { UserError } from '../../errors.ts'
-import { lockFolder, readJsonLines, writeAtomically } from '../../files.ts'
+import { lockFolder, makeFolder, readJsonLines, writeAtomically } from '../../files.ts'
 import { type Config, firstDifference, flattenConfig, parseConfigFile, resolveConfig } from '../settings/config.ts'
 import { requireWritable } from './new-folders.ts'
 
@@ -40,7 +40,7 @@ export function createRun(parent: string, kind: RunKind, config: Config): RunFol
   const path = resolve(parent, `${time}-${what}-${randomBytes(3).toString('hex')}`)
   requireRuns(parent)
   try {
-    mkdirSync(path, { recursive: true })
+    makeFolder(path)
   } catch (error) {
     if (['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     const facts = (error as Error).message
@@ -59,7 +59,7 @@ export function requireRuns(parent: string): void {
 /** Opens the directory of this very experiment or search, begun before or not; where another process has it, a UserError. */
 export function claimRun(path: string, config: Config, kind: RunKind = 'experiment'): RunFolder {
   requireRuns(dirname(path))
-  mkdirSync(path, { recursive: true })
+  makeFolder(path)
   const settled = withAbsoluteData(config)
   const folder = open(path, kind, settled, true)
   try {

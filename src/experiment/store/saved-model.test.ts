@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -124,6 +125,12 @@ describe('a saved model', () => {
       for (const draw of drawn) draw.mockRestore()
     }),
   )
+
+  it.each(['/dev/zero', '/dev/null', 'a pipe', tmpdir()])('is not read from what is no file: %s', (place) => {
+    const pipe = `${path}.pipe`
+    if (place === 'a pipe') execFileSync('mkfifo', [pipe])
+    expect(() => loadModel(place === 'a pipe' ? pipe : place, compute)).toThrow('it is not a model; give the')
+  })
 
   it('is told by name and remedy from every file that is none', async () => {
     const pixels = { create: { width: 40, height: 30, channels: 3, background: '#c08040' } } as const

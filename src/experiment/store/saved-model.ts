@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { z } from 'zod'
 import { UserError } from '../../errors.ts'
 import { writeAtomically } from '../../files.ts'
@@ -88,10 +88,6 @@ export function describeModel(path: string): ModelDescription {
 
 function readModel(path: string) {
   const bytes = readBytes(path)
-  if (!looksLikeSafetensors(bytes)) {
-    const remedy = 'give the model.safetensors of a finished run, or its directory'
-    throw new UserError('data', `Cannot use '${path}' as a model: it is not a model; ${remedy}`)
-  }
   const { tensors, metadata } = unpack(bytes, path)
   const parsed = description.safeParse(parseJson(metadata.get('description'), path))
   if (!parsed.success)
@@ -116,12 +112,23 @@ function requireWeights(
   }
 }
 
+/** A file is read whole only where it begins as a model does; what is no file, such as a device, is not read at all. */
 function readBytes(path: string): Uint8Array {
+  const begin = new Uint8Array(9)
   try {
-    return readFileSync(path)
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      if (fstatSync(file).isFile() && looksLikeSafetensors(begin.subarray(0, readSync(file, begin)))) {
+        return readFileSync(path)
+      }
+    } finally {
+      closeSync(file)
+    }
   } catch (error) {
     throw new UserError('usage', `Cannot read the model '${path}': ${(error as Error).message}`)
   }
+  const remedy = 'give the model.safetensors of a finished run, or its directory'
+  throw new UserError('data', `Cannot use '${path}' as a model: it is not a model; ${remedy}`)
 }
 
 function parseJson(text: string | undefined, path: string): unknown {
