@@ -178,6 +178,13 @@ describe('what train --print-config prints', () => {
     const { out } = await command('train', at('photos'), '--print-config')
     expect((await command('train', '--data', at('photos'), '--print-config')).out).toBe(out)
   })
+
+  it('is no experiment: the configuration of one is refused, and told where it belongs', async () => {
+    writeFileSync(at('experiment.yaml'), 'attack: badnets\nattack.size: 6\n')
+    const { code, error } = await command('train', at('photos'), '--config', at('experiment.yaml'))
+    expect(code).toBe(2)
+    expect(error).toContain("it poisons by attack 'badnets', and 'train' poisons nothing; give it to 'run'")
+  })
 })
 
 describe('a run that ends before anything is trained', () => {

@@ -124,6 +124,10 @@ export const trainingDefaults = { defense: 'deconfound' } as const
 export function trainingSettings(data: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   if (typeof data !== 'string' || data === '')
     throw new UserError('usage', 'Cannot train on nothing: give data, the path of a folder of class folders')
+  if (given.attack !== undefined && given.attack !== 'none') {
+    const facts = `it poisons by attack '${given.attack}', and 'train' poisons nothing`
+    throw new UserError('usage', `Cannot train by the configuration of an experiment: ${facts}; give it to 'run'`)
+  }
   const defaults = given.defense === undefined ? trainingDefaults : {}
   return { ...defaults, ...onFolder(data, given), attack: 'none', 'test-share': 0 }
 }
