@@ -44,6 +44,7 @@ function wordsOf(command: string): string[] {
     return [name, ...words, ...smaller, ...signs, '--folds', '2', '--subset', '48', '--defense.confounder-epochs', '1']
   if (name === 'run') return [name, ...words, ...smaller, ...(drawn ? signs : [])]
   if (name === 'train') return [name, ...words, ...smaller]
+  if (name === 'detect') return [name, ...words, '--detector.superpositions', '4']
   if (name === 'preview') return [name, ...words, ...signs]
   return [name, ...words]
 }
