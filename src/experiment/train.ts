@@ -1,3 +1,4 @@
+import { attacks } from '../attacks/index.ts'
 import { UserError } from '../errors.ts'
 import { drawSuspects, writeSuspects } from '../report/suspects.ts'
 import { Random } from '../tensor/random.ts'
@@ -124,7 +125,8 @@ export const trainingDefaults = { defense: 'deconfound' } as const
 export function trainingSettings(data: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   if (typeof data !== 'string' || data === '')
     throw new UserError('usage', 'Cannot train on nothing: give data, the path of a folder of class folders')
-  if (given.attack !== undefined && given.attack !== 'none') {
+  const poisoning = Object.entries(attacks).find(([name, { labels }]) => name === given.attack && labels !== 'none')
+  if (poisoning) {
     const facts = `it poisons by attack '${given.attack}', and 'train' poisons nothing`
     throw new UserError('usage', `Cannot train by the configuration of an experiment: ${facts}; give it to 'run'`)
   }
