@@ -5,11 +5,11 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { parse } from 'yaml'
 import { commands } from '../src/cli/commands.ts'
-import { main } from '../src/cli/main.ts'
 import { cacheEntries, clearCache, trimCache } from '../src/experiment/store/cache-usage.ts'
 import { cacheFolder, cachePath, lockFolder } from '../src/files.ts'
 import { findLibtorch, libtorchAt } from '../src/tensor/libtorch.ts'
 import { liveTensors } from '../src/tensor/tensor.ts'
+import { command } from './command.ts'
 import { device } from './device.ts'
 
 // The command line itself: help, mistakes, configuration, and the commands that train nothing.
@@ -32,25 +32,6 @@ beforeAll(async () => {
     for (const i of [1, 2, 3]) writeFileSync(at(`photos/${name}/${i}.png`), await image.toBuffer())
   }
 })
-
-/** Exit code and what was printed. */
-async function command(...words: string[]): Promise<{ code: number; out: string; error: string }> {
-  const printed = { out: '', error: '' }
-  const collect = (name: 'out' | 'error') => (text: string | Uint8Array) => {
-    printed[name] += text
-    return true
-  }
-  const out = vi.spyOn(process.stdout, 'write').mockImplementation(collect('out'))
-  const error = vi.spyOn(process.stderr, 'write').mockImplementation(collect('error'))
-  try {
-    await main(words)
-    return { code: Number(process.exitCode ?? 0), ...printed }
-  } finally {
-    process.exitCode = undefined
-    out.mockRestore()
-    error.mockRestore()
-  }
-}
 
 const json = async (...words: string[]) => JSON.parse((await command(...words, '--json')).out)
 

@@ -45,6 +45,7 @@ Where to look
 ${table([
   ['the trigger', `${last.run}/preview.png`],
   ['suspicious images, ranked', `${last.run}/suspects.csv`],
+  ['suspicious images, drawn', `${last.run}/suspects.png`],
   ['the model', `${last.run}/model.safetensors`],
   ['all figures', `${last.run}/result.json`],
 ])}`)

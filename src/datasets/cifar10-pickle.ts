@@ -1,5 +1,6 @@
 // The python pickles of CIFAR-10, as Python 2 and 3 write them in protocols 0 to 5: plain values, and numpy arrays of bytes.
-// This reads exactly those and calls nothing: a global is a word to compare, never a function to look up.
+// This reads exactly those and calls nothing: a global is a word to compare, never a function to look up. Longer than most,
+// because the opcodes of six protocols are one table.
 import { UserError } from '../errors.ts'
 import { ByteReader } from './byte-reader.ts'
 import { showName } from './file-names.ts'

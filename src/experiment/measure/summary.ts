@@ -12,6 +12,7 @@ import {
   readRecordFile,
 } from '../store/records.ts'
 import type { ExperimentResult, PlainFigures } from '../store/schema.ts'
+import { type Mixed, mixedIn, refusal } from './mixed.ts'
 import { type PublishedFigure, readPublished } from './published.ts'
 import { type Estimate, estimate, mean } from './statistics.ts'
 
@@ -237,31 +238,6 @@ function figures(runs: readonly Run[]): Omit<Figures, 'defense'> {
 
 function valuesOf(runs: readonly Run[], measure: Measure): number[] {
   return runs.map((run) => run[measure]).filter((value) => typeof value === 'number')
-}
-
-/** Circumstances that matter, and how many records are of each value. */
-type Mixed = Readonly<Record<string, Readonly<Record<string, number>>>>
-
-/** Precision and engine, where the records are of several. */
-function mixedIn(results: readonly ExperimentResult[]): Mixed {
-  const values = {
-    precision: results.map(({ environment }) => environment.precision),
-    engine: results.map(({ environment }) => environment.engine),
-  }
-  const counted = Object.entries(values).map(([name, all]) => {
-    const different = [...new Set<string | number>(all)].sort()
-    return [name, Object.fromEntries(different.map((one) => [one, all.filter((each) => each === one).length]))] as const
-  })
-  return Object.fromEntries(counted.filter(([, counts]) => Object.keys(counts).length > 1))
-}
-
-function refusal(folder: string, mixed: Mixed): UserError {
-  const facts = Object.entries(mixed).map(([name, counts]) => {
-    const each = Object.entries(counts).map(([value, count]) => `${count} of ${value}`)
-    return `its records differ in ${name} (${each.join(', ')})`
-  })
-  const remedy = 'Give --mixed to have them side by side all the same'
-  return new UserError('usage', `Cannot make one table of '${folder}': ${facts.join(', and ')}. ${remedy}`)
 }
 
 const sameCell = (one: Config, other: Config) => one.seed === other.seed && defenseOf(one) === defenseOf(other)
