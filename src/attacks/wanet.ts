@@ -8,6 +8,8 @@ import { changePixels, pixelsPerCell } from './pixels.ts'
 
 const upsampleBicubic = operator('upsample_bicubic2d')
 const gridSample = operator('grid_sampler_2d')
+/** libtorch's numbers: between pixels, and black beyond the border. */
+const [bilinear, zeros] = [0, 0]
 
 /**
  * WaNet (Nguyen and Tran 2021): the image is warped a little, everywhere and smoothly, by one field of offsets. With
@@ -64,7 +66,9 @@ export function warpGrid(noise: Tensor, { shape, strength }: { shape: ImageShape
 /** Bytes [count, channels, height, width] sampled bilinearly at a grid [1 or count, height, width, 2]. */
 export function warp(images: Tensor, grid: Tensor): Tensor {
   const [count, , height, width] = images.shape as [number, number, number, number]
-  return changePixels(images, (pixels) => gridSample(pixels, grid.expand(count, height, width, 2), 0, 0, true))
+  return changePixels(images, (pixels) =>
+    gridSample(pixels, grid.expand(count, height, width, 2), bilinear, zeros, true),
+  )
 }
 
 /** The grid, for each image with offsets of its own, uniform in ±1 / size: up to half a pixel. */

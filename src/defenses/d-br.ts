@@ -16,6 +16,8 @@ import { type DefenderView, defineDefense } from './defense.ts'
 
 const affineGrid = operator('affine_grid_generator')
 const gridSample = operator('grid_sampler_2d')
+/** libtorch's numbers: the nearest pixel, and black beyond the border. */
+const [nearest, zeros] = [1, 0]
 
 /**
  * D-BR (Chen et al. 2022): the embedding of a poisoned image changes more than that of a clean one when the image is
@@ -156,7 +158,7 @@ export function move(images: Tensor, moves: Float64Array): Tensor {
     return [cos, -sin * ratio, sin * ratio * y - cos * x, sin / ratio, cos, (-sin / ratio) * x - cos * y]
   })
   const transformations = tensor(rows.flat(), [batch, 2, 3]).to({ device })
-  return gridSample(images, affineGrid(transformations, shape, false), 1, 0, false)
+  return gridSample(images, affineGrid(transformations, shape, false), nearest, zeros, false)
 }
 
 interface Repairing {
