@@ -33,9 +33,9 @@ export const abl = defineDefense({
   paper: 'https://arxiv.org/abs/2110.11571',
   assumes: 'nothing',
   stages: {
-    isolation: 'isolating suspects',
+    isolation: 'isolating suspicious images',
     model: 'training the model',
-    unlearning: 'unlearning suspects',
+    unlearning: 'unlearning the isolated images',
   },
   options: z.object({
     isolationEpochs: z.int().min(1).default(20).describe('of the first training, by which images are isolated'),

@@ -15,7 +15,7 @@ const inverseErrorFunction = operator('erfinv')
  *
  * The images laid over are trusted ones where there are some, as in the paper, else any of the training images. The
  * threshold is the paper's where there are trusted images: their entropies are taken for normally distributed, and a
- * given share of them may be named. Without them it is Otsu's, which divides any scores.
+ * given share of them may be flagged. Without them it is Otsu's, which divides any scores.
  *
  * | paper | here |
  * |---|---|
