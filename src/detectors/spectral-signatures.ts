@@ -30,7 +30,9 @@ export const spectralSignatures = defineDetector({
       .positive()
       .max(0.6)
       .default(0.1)
-      .describe("share of a class's images that is poisoned at most, ε: 1.5 times as many images are flagged, of every class"),
+      .describe(
+        "share of a class's images that is poisoned at most, ε: 1.5 times as many images are flagged, of every class",
+      ),
   }),
   async detect({ epsilon }, view) {
     const score = new Float32Array(view.images.count)
