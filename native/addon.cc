@@ -97,6 +97,7 @@ static napi_value initialize(napi_env env, napi_value exports) {
   addDispatchArea(env, exports);
   addAutogradArea(env, exports);
   addDeviceArea(env, exports);
+  addMemoryArea(env, exports);
   define(env, exports, "keepFreedMemory", keepFreedMemory);
   return exports;
 }

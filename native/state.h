@@ -61,5 +61,6 @@ void addTensorArea(napi_env env, napi_value exports);
 void addDispatchArea(napi_env env, napi_value exports);
 void addAutogradArea(napi_env env, napi_value exports);
 void addDeviceArea(napi_env env, napi_value exports);
+void addMemoryArea(napi_env env, napi_value exports);
 
 }  // namespace deconfound

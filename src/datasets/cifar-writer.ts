@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { UserError } from '../errors.ts'
-import type { ImageSet } from '../training/images.ts'
+import { type ImageSet, pixelsOf } from '../training/images.ts'
 import { mostBytes, testFiles, trainFiles } from './cifar10.ts'
 import { imageSize } from './cifar10-batch.ts'
 import type { ImageSets } from './dataset.ts'
@@ -49,11 +49,13 @@ function problemOf({ train, test }: ImageSets): string | undefined {
 }
 
 /** A label byte and the pixels of each of `count` images. */
-function records({ pixels, labels }: ImageSet, from: number, count: number): Uint8Array {
+function records(set: ImageSet, from: number, count: number): Uint8Array {
+  const places = Int32Array.from({ length: count }, (_, k) => from + k)
+  const pixels = pixelsOf(set, places)
   const bytes = new Uint8Array(count * record)
-  for (let k = 0; k < count; k++) {
-    bytes[k * record] = labels[from + k] as number
-    bytes.set(pixels.subarray((from + k) * imageSize, (from + k + 1) * imageSize), k * record + 1)
+  for (const [k, i] of places.entries()) {
+    bytes[k * record] = set.labels[i] as number
+    bytes.set(pixels.subarray(k * imageSize, (k + 1) * imageSize), k * record + 1)
   }
   return bytes
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { UserError } from '../errors.ts'
-import { type ImageShape, imageBytes } from '../training/images.ts'
+import { rowReader } from '../training/rows.ts'
 import { treePath } from './folder-tree.ts'
 import type { DatasetWriter } from './writer.ts'
 
@@ -22,7 +22,7 @@ export const foldersWriter: DatasetWriter = {
     sharp.cache(false)
     const { shape, classes, labels } = train
     const count = labels.length
-    const size = imageBytes(shape)
+    const read = rowReader(train.rows)
     const raw = { raw: { width: shape[2], height: shape[1], channels: 3 } } as const
     const root = Buffer.from(folder)
     for (const name of classes) mkdirSync(treePath(root, name))
@@ -39,8 +39,7 @@ export const foldersWriter: DatasetWriter = {
     const work = async () => {
       for (let i = next++; i < count; i = next++) {
         try {
-          const pixels = interleaved(train.pixels.subarray(i * size, (i + 1) * size), shape)
-          const png = await sharp(pixels, raw).png({ compressionLevel: 6, palette: false }).toBuffer()
+          const png = await sharp(read(i), raw).png({ compressionLevel: 6, palette: false }).toBuffer()
           // Not awaited: a small file is written faster than it is handed to a thread.
           writeFileSync(treePath(root, names[i] as string), png)
           if (++done % 100 === 0 || done === count) progress(done, count)
@@ -53,15 +52,6 @@ export const foldersWriter: DatasetWriter = {
     await Promise.all(Array.from({ length: together }, work))
     return names
   },
-}
-
-/** [3, height, width] to [height, width, 3]. */
-function interleaved(planes: Uint8Array, [, height, width]: ImageShape): Uint8Array {
-  const area = height * width
-  const pixels = new Uint8Array(3 * area)
-  for (let i = 0; i < area; i++)
-    for (let channel = 0; channel < 3; channel++) pixels[3 * i + channel] = planes[channel * area + i] as number
-  return pixels
 }
 
 function refuse(facts: string): never {

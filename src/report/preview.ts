@@ -2,7 +2,7 @@ import type { Crafted } from '../attacks/attack.ts'
 import { writeAtomically } from '../files.ts'
 import { scope } from '../tensor/scope.ts'
 import { tensor } from '../tensor/tensor.ts'
-import { type ImageSet, imageBytes } from '../training/images.ts'
+import { type ImageSet, pixelsOf } from '../training/images.ts'
 import { sheet } from './sheet.ts'
 
 const shown = 8
@@ -35,11 +35,7 @@ export async function writePreview(
 }
 
 /** The pixels of the first images among those at `indices`. */
-function pick({ pixels, shape }: ImageSet, indices: Iterable<number>): Uint8Array {
-  const size = imageBytes(shape)
-  const chosen = [...indices].slice(0, shown)
-  return Uint8Array.from(chosen.flatMap((i) => [...pixels.subarray(i * size, (i + 1) * size)]))
-}
+const pick = (set: ImageSet, indices: Iterable<number>) => pixelsOf(set, [...indices].slice(0, shown))
 
 const residual = (before: Uint8Array, after: Uint8Array) =>
   before.map((pixel, i) => Math.max(0, Math.min(255, 128 + 8 * ((after[i] as number) - pixel))))

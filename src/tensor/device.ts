@@ -45,6 +45,11 @@ export function useThreads(count: number): void {
   native().setThreads(count)
 }
 
+/** How many bytes a GPU has; without end where that cannot be told. */
+export function deviceBytes(device: string): number {
+  return native().cudaDevice(Number(device.slice(5)))?.memory ?? Infinity
+}
+
 /** Runs `forward` with convolutions and products in the given precision, weights staying fp32. */
 export function autocast<T>(
   { device, precision }: Pick<Compute, 'device' | 'precision'>,

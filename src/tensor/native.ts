@@ -16,6 +16,9 @@ export interface Native {
   find(operator: string): [id: number, holdsTensors: boolean[]]
   call(operator: number, ...parameters: NativeArgument[]): NativeResult
   fromBytes(data: NodeJS.TypedArray, shape: readonly number[], dtype: number): Handle
+  mapFile(path: string): ArrayBuffer
+  borrow(data: Uint8Array, shape: readonly number[]): Handle
+  willNeed(data: Uint8Array, from: number, length: number): void
   toBytes(tensor: Handle): ArrayBuffer
   shape(tensor: Handle): number[]
   dtype(tensor: Handle): number

@@ -1,37 +1,64 @@
 import { createHash } from 'node:crypto'
 import type { Normalization } from '../nn/classifier.ts'
+import { pickRows, type Rows, rowReader, rowsOf } from './rows.ts'
 
 /** Channels, height and width of one image. */
 export type ImageShape = readonly [channels: number, height: number, width: number]
 
-/** Labelled images in memory. Never changed in place: poisoning and splitting make new sets. */
+/** Labelled images. Never changed in place: poisoning and splitting make new sets, which share the pixels. */
 export interface ImageSet {
-  /** uint8 pixels, [count, channels, height, width] in row-major order */
-  readonly pixels: Uint8Array
+  readonly rows: Rows
   readonly shape: ImageShape
   /** one class index per image */
   readonly labels: Int32Array
   readonly classes: readonly string[]
   /** where each image came from: a path, or the data set's own name for it */
   readonly names: readonly string[]
-  /** SHA-256 over shape, classes, labels and pixels; names do not count */
+  /**
+   * SHA-256 over shape, classes, labels and pixels (row-major [count, channels, height, width]); names do not count.
+   * Computed when it is first asked for, since it reads every pixel.
+   */
   readonly hash: string
 }
 
-/** An image set and its hash from its parts. */
-export function imageSet(parts: Omit<ImageSet, 'hash'>): ImageSet {
-  const [channels, height, width] = parts.shape
-  const count = parts.labels.length
-  if (parts.pixels.length !== count * channels * height * width || parts.names.length !== count) {
-    throw new Error(
-      `An image set's parts do not fit: ${parts.pixels.length} bytes, ${count} labels, ${parts.names.length} names`,
+/** What a set is made of: pixels in rows, or as an array uint8 [count, channels, height, width]. */
+type Parts = Pick<ImageSet, 'shape' | 'labels' | 'classes' | 'names'> &
+  ({ readonly rows: Rows } | { readonly pixels: Uint8Array })
+
+/** An image set from its parts. */
+export function imageSet(parts: Parts): ImageSet {
+  const { shape, labels, classes, names } = parts
+  const bytes = imageBytes(shape)
+  const given = 'rows' in parts ? parts.rows.at.length * parts.rows.bytes : parts.pixels.length
+  if (given !== labels.length * bytes || names.length !== labels.length) {
+    throw new Error(`An image set's parts do not fit: ${given} bytes, ${labels.length} labels, ${names.length} names`)
+  }
+  const rows = 'rows' in parts ? parts.rows : rowsOf(interleaved(parts.pixels, shape), bytes)
+  let hash: string | undefined
+  const set = { rows, shape, labels, classes, names }
+  // Not enumerable: a set made of this one by `...` has a hash of its own.
+  return Object.defineProperty(set, 'hash', { get: () => (hash ??= contentHash(set)) }) as ImageSet
+}
+
+/** about so many bytes are hashed at a time */
+const hashedTogether = 1 << 20
+
+function contentHash(set: Omit<ImageSet, 'hash'>): string {
+  const { shape, labels, classes } = set
+  const hash = createHash('sha256')
+  hash.update(JSON.stringify([shape, classes]))
+  hash.update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength))
+  const together = Math.max(1, Math.floor(hashedTogether / imageBytes(shape)))
+  for (let from = 0; from < labels.length; from += together) {
+    const count = Math.min(together, labels.length - from)
+    hash.update(
+      pixelsOf(
+        set,
+        Array.from({ length: count }, (_, k) => from + k),
+      ),
     )
   }
-  const hash = createHash('sha256')
-  hash.update(JSON.stringify([parts.shape, parts.classes]))
-  hash.update(new Uint8Array(parts.labels.buffer, parts.labels.byteOffset, parts.labels.byteLength))
-  hash.update(parts.pixels)
-  return { ...parts, hash: hash.digest('hex') }
+  return hash.digest('hex')
 }
 
 /** Bytes of one image. */
@@ -39,34 +66,61 @@ export function imageBytes([channels, height, width]: ImageShape): number {
   return channels * height * width
 }
 
-/** The images at `indices`, in that order. */
-export function subset(set: ImageSet, indices: ArrayLike<number>): ImageSet {
-  const size = imageBytes(set.shape)
-  const pixels = new Uint8Array(indices.length * size)
-  const labels = new Int32Array(indices.length)
-  const names: string[] = []
-  for (let i = 0; i < indices.length; i++) {
-    const from = indices[i] as number
-    pixels.set(set.pixels.subarray(from * size, (from + 1) * size), i * size)
-    labels[i] = set.labels[from] as number
-    names.push(set.names[from] as string)
+/** A copy of the pixels at `indices`, of all images where absent: uint8 [count, channels, height, width]. */
+export function pixelsOf({ rows, shape }: Pick<ImageSet, 'rows' | 'shape'>, indices?: ArrayLike<number>): Uint8Array {
+  const chosen = indices ?? Int32Array.from(rows.at.keys())
+  const [channels, height, width] = shape
+  const area = height * width
+  const read = rowReader(rows)
+  const pixels = new Uint8Array(chosen.length * rows.bytes)
+  for (let k = 0; k < chosen.length; k++) {
+    const row = read(chosen[k] as number)
+    for (let c = 0; c < channels; c++) {
+      const to = k * rows.bytes + c * area
+      for (let i = 0, from = c; i < area; i++, from += channels) pixels[to + i] = row[from] as number
+    }
   }
-  return imageSet({ pixels, labels, names, shape: set.shape, classes: set.classes })
+  return pixels
+}
+
+/** Uint8 [count, channels, height, width] to [count, height, width, channels]. */
+export function interleaved(pixels: Uint8Array, [channels, height, width]: ImageShape): Uint8Array {
+  const area = height * width
+  const bytes = channels * area
+  const rows = new Uint8Array(pixels.length)
+  for (let from = 0; from < pixels.length; from += bytes) {
+    for (let c = 0; c < channels; c++) {
+      const plane = from + c * area
+      for (let i = 0, to = from + c; i < area; i++, to += channels) rows[to] = pixels[plane + i] as number
+    }
+  }
+  return rows
+}
+
+/** The images at `indices`, in that order. */
+export function subset({ rows, shape, labels, classes, names }: ImageSet, indices: ArrayLike<number>): ImageSet {
+  return imageSet({
+    rows: pickRows(rows, indices),
+    labels: Int32Array.from(indices, (i) => labels[i] as number),
+    names: Array.from(indices, (i) => names[i] as string),
+    shape,
+    classes,
+  })
 }
 
 /** Mean and deviation of each channel over the training images, pixels in [0, 1]. */
-export function measureNormalization({ pixels, shape, labels }: ImageSet): Normalization {
-  const [channels, height, width] = shape
+export function measureNormalization({ rows, shape: [channels, height, width] }: ImageSet): Normalization {
   const area = height * width
   const sums = new Float64Array(channels)
   const squares = new Float64Array(channels)
-  for (let i = 0; i < labels.length; i++) {
+  const read = rowReader(rows)
+  for (let i = 0; i < rows.at.length; i++) {
+    const row = read(i)
     for (let c = 0; c < channels; c++) {
-      const from = i * imageBytes(shape) + c * area
       let sum = 0
       let square = 0
-      for (let k = from; k < from + area; k++) {
-        const value = pixels[k] as number
+      for (let k = c; k < row.length; k += channels) {
+        const value = row[k] as number
         sum += value
         square += value * value
       }
@@ -74,7 +128,7 @@ export function measureNormalization({ pixels, shape, labels }: ImageSet): Norma
       squares[c] = (squares[c] as number) + square
     }
   }
-  const count = labels.length * area
+  const count = rows.at.length * area
   const mean = Array.from(sums, (sum) => sum / count / 255)
   const deviation = Array.from(
     squares,

@@ -1,14 +1,19 @@
+import { deviceBytes } from '../tensor/device.ts'
+import { borrow, willNeed } from '../tensor/memory.ts'
 import { keep, scope } from '../tensor/scope.ts'
-import { noGrad, operator, type Tensor, tensor } from '../tensor/tensor.ts'
+import { cat, noGrad, operator, type Tensor, tensor } from '../tensor/tensor.ts'
 import { type Axis, axis, type Draws, placeDraws } from './augment.ts'
 import type { ImageSet, ImageShape } from './images.ts'
+import { finder } from './rows.ts'
 
-const gather = operator('deconfound::gather') // native/gather.cc
+/** both in native/gather.cc, of rows on the host */
+const gather = operator('deconfound::gather')
+const take = operator('deconfound::take')
 
 /** From, inside and cut of an `Axis`, [batch, length] each. */
 type AxisTensors = readonly [Tensor, Tensor, Tensor]
 
-/** An image set on the device, from which batches are cut. */
+/** An image set from which batches are cut. */
 export interface Loader {
   readonly count: number
   readonly shape: ImageShape
@@ -18,58 +23,89 @@ export interface Loader {
   images(indices: Int32Array, draws?: Draws): Tensor
   /** int64 [indices] */
   labelsOf(indices: Int32Array): Tensor
+  /** says which images are asked for next: those of a mapped file are read meanwhile */
+  ahead(next: () => Int32Array): void
   free(): void
 }
 
+/** The share of a GPU's memory that an image set may take; a larger one stays on the host and goes over batch by batch. */
+const residentShare = 0.25
+/** images that go over to a GPU at a time */
+const uploadedTogether = 4096
+
+/**
+ * A loader on `device`. On the CPU the set's own rows are read, in memory or in a mapped file, and nothing is copied. A GPU
+ * gets a copy where it has room.
+ */
 export function loader(set: ImageSet, device: string): Loader {
-  const [channels, height, width] = set.shape
-  const count = set.labels.length
-  // Rows of pixels with their channels together, so that a gathered batch is channels last by itself.
-  const pixels = keep(
-    scope(() => tensor(set.pixels, [count, channels, height, width]).permute(0, 2, 3, 1).contiguous().to({ device })),
+  const { rows, labels, shape } = set
+  const [channels, height, width] = shape
+  const count = labels.length
+  const stores = rows.stores.map((store) =>
+    keep(borrow(store, [store.length / rows.bytes, height, width, channels])),
   )
-  const uploaded = (values: Int32Array | Float32Array, shape: number[]) =>
-    tensor(values, shape).to(values instanceof Int32Array ? { device, dtype: 'int64' } : { device })
-  const upload = ({ from, inside, cut }: Axis, shape: number[]): AxisTensors => [
-    uploaded(from, shape),
-    uploaded(inside, shape),
-    uploaded(cut, shape),
+  const uploaded = (values: Int32Array | Float32Array, lengths: number[]) =>
+    tensor(values, lengths).to(values instanceof Int32Array ? { device, dtype: 'int64' } : { device })
+  const upload = ({ from, inside, cut }: Axis, lengths: number[]): AxisTensors => [
+    uploaded(from, lengths),
+    uploaded(inside, lengths),
+    uploaded(cut, lengths),
   ]
+  /** int64 [indices], on the host: where these images lie in the stores */
+  const placesOf = (indices: Int32Array) =>
+    tensor(
+      indices.map((i) => rows.at[i] as number),
+      [indices.length],
+      'int64',
+    )
+  const onHost = (indices: Int32Array) => take(stores, placesOf(indices))
+  const resident =
+    device !== 'cpu' && count * rows.bytes <= residentShare * deviceBytes(device)
+      ? keep(scope(() => cat(inOrder(count, uploadedTogether).map((part) => onHost(part).to({ device })))))
+      : null
+  /** uint8 [indices, height, width, channels] on the device, whole images */
+  const rowsAt = (indices: Int32Array) =>
+    resident ? resident.indexSelect(0, uploaded(indices, [indices.length])) : onHost(indices).to({ device })
+  const find = finder(rows)
 
   return {
     count,
-    shape: set.shape,
-    labels: set.labels,
+    shape,
+    labels,
     images: (indices, draws) =>
       scope(() =>
         noGrad(() => {
           const batch = indices.length
-          if (!draws)
-            return pixels
-              .indexSelect(0, uploaded(indices, [batch]))
-              .to({ dtype: 'float32' })
-              .div(255)
-              .permute(0, 3, 1, 2)
-          const rows = upload(axis(draws, indices, height, 0), [batch, height])
-          const columns = upload(axis(draws, indices, width, 1), [batch, width])
-          const chosen = uploaded(indices, [batch])
-          return device === 'cpu'
-            ? gather(pixels, chosen, ...rows, ...columns)
-            : composed(pixels, chosen, rows, columns)
+          if (!draws) return rowsAt(indices).to({ dtype: 'float32' }).div(255).permute(0, 3, 1, 2)
+          const across = upload(axis(draws, indices, height, 0), [batch, height])
+          const along = upload(axis(draws, indices, width, 1), [batch, width])
+          if (device === 'cpu') return gather(stores, placesOf(indices), ...across, ...along)
+          const places = resident ? indices : Int32Array.from(indices.keys())
+          return composed(resident ?? rowsAt(indices), uploaded(places, [batch]), across, along)
         }),
       ),
     labelsOf: (indices) =>
       scope(() =>
         uploaded(
-          Int32Array.from(indices, (i) => set.labels[i] as number),
+          indices.map((i) => labels[i] as number),
           [indices.length],
         ),
       ),
-    free: () => pixels.free(),
+    ahead(next) {
+      if (!rows.mapped || resident) return
+      for (const i of next()) {
+        const { store, from } = find(i)
+        willNeed(store, from, rows.bytes)
+      }
+    },
+    free() {
+      for (const store of stores) store.free()
+      resident?.free()
+    },
   }
 }
 
-/** The same as the operator `gather` by libtorch's own, on any device. */
+/** The same as the operator `gather`, of one store and by libtorch's own operators, on any device. */
 export function composed(pixels: Tensor, chosen: Tensor, rows: AxisTensors, columns: AxisTensors): Tensor {
   const [rowFrom, rowInside, rowCut] = rows.map((each) => each.unsqueeze(2)) as [Tensor, Tensor, Tensor]
   const [columnFrom, columnInside, columnCut] = columns.map((each) => each.unsqueeze(1)) as [Tensor, Tensor, Tensor]
@@ -101,6 +137,7 @@ export function part(images: Loader, chosen: Int32Array): Loader {
     labels: chosen.map((i) => images.labels[i] as number),
     images: (indices, draws) => images.images(placed(indices), draws && placeDraws(draws, chosen, images.count)),
     labelsOf: (indices) => images.labelsOf(placed(indices)),
+    ahead: (next) => images.ahead(() => placed(next())),
     free() {},
   }
 }

@@ -131,6 +131,7 @@ async function* batchesFrom(
       : once(random, { count, only, ordered, batch: size, draw })
     for (let b = epoch === start.epoch ? start.batch : 0; b < batches; b++) {
       const { indices, draws } = at(b)
+      if (b + 1 < batches) loader.ahead(() => at(b + 1).indices)
       const made: Partial<Record<'images' | 'labels', Tensor>> = {}
       try {
         yield {

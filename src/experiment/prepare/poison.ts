@@ -4,8 +4,9 @@ import { UserError } from '../../errors.ts'
 import type { Random } from '../../tensor/random.ts'
 import { scope } from '../../tensor/scope.ts'
 import { type Tensor, tensor } from '../../tensor/tensor.ts'
-import { type ImageSet, imageBytes, imageSet } from '../../training/images.ts'
+import { type ImageSet, imageBytes, imageSet, interleaved, pixelsOf } from '../../training/images.ts'
 import { slices } from '../../training/loader.ts'
+import { replaceRows, rowsOf } from '../../training/rows.ts'
 
 /** What was done to a training set: known to the experiment, never to a defense. */
 export interface Truth {
@@ -66,18 +67,17 @@ export function poison(clean: ImageSet, attack: Crafted, draw: PoisonDraw): { se
   const { poisoned, covers } = choosePoison(clean.labels, { eligible, ratio: cover?.ratio ?? 0 }, draw)
   if (poisoned.length === 0) refuseNone(clean, attack, draw)
 
-  const pixels = clean.pixels.slice()
   const change =
     attack.poison ?? ((images: Tensor, indices: Int32Array) => attack.trigger(images, labelsAt(clean, indices)))
-  rewrite(pixels, clean, poisoned, change)
-  if (cover) rewrite(pixels, clean, covers, cover.apply)
+  const triggeredRows = replaceRows(clean.rows, poisoned, changedRows(clean, poisoned, change))
+  const rows = cover ? replaceRows(triggeredRows, covers, changedRows(clean, covers, cover.apply)) : triggeredRows
   const labels = clean.labels.slice()
   for (const i of poisoned) labels[i] = attack.label(clean.labels[i] as number)
 
   const hash = createHash('sha256')
     .update(JSON.stringify([[...poisoned], [...covers]]))
     .digest('hex')
-  const set = imageSet({ pixels, labels, names: clean.names, shape: clean.shape, classes: clean.classes })
+  const set = imageSet({ ...clean, rows, labels })
   return { set, truth: { poisoned, covers, originalLabels: clean.labels, hash } }
 }
 
@@ -94,32 +94,33 @@ function refuseNone({ labels }: ImageSet, { eligible }: Crafted, { rate, classRa
 
 /** The images at `indices`, triggered as at test time; labels as they were. */
 export function triggered(clean: ImageSet, { trigger }: Pick<Crafted, 'trigger'>): ImageSet {
-  const pixels = clean.pixels.slice()
-  const all = Int32Array.from({ length: clean.labels.length }, (_, i) => i)
-  rewrite(pixels, clean, all, (images, indices) => trigger(images, labelsAt(clean, indices)))
-  return imageSet({ ...clean, pixels })
+  const all = Int32Array.from(clean.labels.keys())
+  const changed = changedRows(clean, all, (images, indices) => trigger(images, labelsAt(clean, indices)))
+  return imageSet({ ...clean, rows: rowsOf(changed, clean.rows.bytes) })
 }
 
 /** bytes of images that are changed at a time: as floats they take several times as much */
 const largestPart = 3_000_000
 
-function rewrite(
-  pixels: Uint8Array,
+/** What `change` makes of the images at `indices`, as rows. */
+function changedRows(
   clean: ImageSet,
   indices: Int32Array,
   change: (images: Tensor, indices: Int32Array) => Tensor,
-): void {
-  const size = imageBytes(clean.shape)
+): Uint8Array {
+  const { shape } = clean
+  const size = imageBytes(shape)
+  const rows = new Uint8Array(indices.length * size)
+  let done = 0
   for (const part of slices(indices, Math.max(1, Math.floor(largestPart / size)))) {
     scope(() => {
-      const bytes = new Uint8Array(part.length * size)
-      for (const [k, i] of part.entries()) bytes.set(clean.pixels.subarray(i * size, (i + 1) * size), k * size)
-      const changed = change(tensor(bytes, [part.length, ...clean.shape]), part)
+      const changed = change(tensor(pixelsOf(clean, part), [part.length, ...shape]), part)
       if (changed.dtype !== 'uint8') throw new Error(`An attack must give uint8 images, not ${changed.dtype}`)
-      const result = changed.bytes()
-      for (const [k, i] of part.entries()) pixels.set(result.subarray(k * size, (k + 1) * size), i * size)
+      rows.set(interleaved(changed.bytes(), shape), done)
     })
+    done += part.length * size
   }
+  return rows
 }
 
 const labelsAt = (set: ImageSet, indices: Int32Array) => indices.map((i) => set.labels[i] as number)
