@@ -14,20 +14,22 @@ export interface ImageSet {
   readonly classes: readonly string[]
   /** where each image came from: a path, or the data set's own name for it */
   readonly names: readonly string[]
+  /** one number per image where images come in groups that show one thing (a film's frames), and must not be parted */
+  readonly groups?: Int32Array
   /**
-   * SHA-256 over shape, classes, labels and pixels (row-major [count, channels, height, width]); names do not count.
-   * Computed when it is first asked for, since it reads every pixel.
+   * SHA-256 over shape, classes, labels and pixels (row-major [count, channels, height, width]); names and groups do not
+   * count. Computed when it is first asked for, since it reads every pixel.
    */
   readonly hash: string
 }
 
 /** What a set is made of: pixels in rows, or as an array uint8 [count, channels, height, width]. */
-type Parts = Pick<ImageSet, 'shape' | 'labels' | 'classes' | 'names'> &
+type Parts = Pick<ImageSet, 'shape' | 'labels' | 'classes' | 'names' | 'groups'> &
   ({ readonly rows: Rows } | { readonly pixels: Uint8Array })
 
 /** An image set from its parts. */
 export function imageSet(parts: Parts): ImageSet {
-  const { shape, labels, classes, names } = parts
+  const { shape, labels, classes, names, groups } = parts
   const bytes = imageBytes(shape)
   const given = 'rows' in parts ? parts.rows.at.length * parts.rows.bytes : parts.pixels.length
   if (given !== labels.length * bytes || names.length !== labels.length) {
@@ -35,7 +37,7 @@ export function imageSet(parts: Parts): ImageSet {
   }
   const rows = 'rows' in parts ? parts.rows : rowsOf(interleaved(parts.pixels, shape), bytes)
   let hash: string | undefined
-  const set = { rows, shape, labels, classes, names }
+  const set = { rows, shape, labels, classes, names, ...(groups && { groups }) }
   // Not enumerable: a set made of this one by `...` has a hash of its own.
   return Object.defineProperty(set, 'hash', { get: () => (hash ??= contentHash(set)) }) as ImageSet
 }
@@ -98,13 +100,14 @@ export function interleaved(pixels: Uint8Array, [channels, height, width]: Image
 }
 
 /** The images at `indices`, in that order. */
-export function subset({ rows, shape, labels, classes, names }: ImageSet, indices: ArrayLike<number>): ImageSet {
+export function subset(set: ImageSet, indices: ArrayLike<number>): ImageSet {
+  const { rows, labels, names, groups } = set
   return imageSet({
+    ...set,
     rows: pickRows(rows, indices),
     labels: Int32Array.from(indices, (i) => labels[i] as number),
     names: Array.from(indices, (i) => names[i] as string),
-    shape,
-    classes,
+    ...(groups && { groups: Int32Array.from(indices, (i) => groups[i] as number) }),
   })
 }
 
