@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { writeSigns } from '../../test/data-examples.ts'
 import { imageSet } from '../training/images.ts'
 import { writeExample } from './cifar10-example.ts'
 import type { Dataset, DatasetEntry } from './dataset.ts'
@@ -12,6 +13,8 @@ interface Example {
   readonly options: Record<string, unknown>
   /** makes what `--data` may point to; null for an entry that needs none */
   readonly write: ((folder: string) => Promise<void>) | null
+  /** where in the folder `--data` points to; to the folder itself if not given */
+  readonly at?: string
 }
 
 const writeImages = async (folder: string) => {
@@ -25,11 +28,12 @@ const writeImages = async (folder: string) => {
 const examples: Record<DatasetName, Example> = {
   signs: { options: { train: 260, test: 24 }, write: null },
   cifar10: { options: {}, write: (folder) => writeExample(folder, 'python', 3) },
+  gtsrb: { options: {}, write: writeSigns },
   'image-folder': { options: {}, write: writeImages },
 }
 
 describe.each(Object.entries(datasets) as [DatasetName, DatasetEntry][])('data set %s', (name, entry) => {
-  const { options, write } = examples[name]
+  const { options, write, at = '' } = examples[name]
   let home: string
   let data: string | undefined
   const steps: (readonly [done: number, total: number])[] = []
@@ -40,7 +44,7 @@ describe.each(Object.entries(datasets) as [DatasetName, DatasetEntry][])('data s
     home = await mkdtemp(join(tmpdir(), 'datasets-'))
     vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'))
     await write?.(join(home, 'data'))
-    data = write === null ? undefined : join(home, 'data')
+    data = write === null ? undefined : join(home, 'data', at)
     loaded = await load()
   }, 60_000)
   afterAll(async () => {
@@ -64,6 +68,11 @@ describe.each(Object.entries(datasets) as [DatasetName, DatasetEntry][])('data s
     }
     expect(loaded.test?.classes).toEqual(loaded.train.classes)
     expect(loaded.test?.shape).toEqual(loaded.train.shape)
+  })
+
+  it('is recognized by what it is given, and by nothing else', () => {
+    const recognized = Object.entries(datasets).find(([, each]) => data !== undefined && each.recognizes(data))
+    expect(recognized?.[0]).toBe(write === null ? undefined : name)
   })
 
   it('gives the same again', async () => {
@@ -95,7 +104,7 @@ describe.each(Object.entries(datasets) as [DatasetName, DatasetEntry][])('data s
 it('lists in the catalogue every data set in the folder, under the name of its file', async () => {
   const names: string[] = []
   for (const file of await readdir(import.meta.dirname)) {
-    if (file.endsWith('.test.ts') || file === 'dataset.ts') continue
+    if (!file.endsWith('.ts') || file.endsWith('.test.ts') || file === 'dataset.ts') continue
     const text = await readFile(join(import.meta.dirname, file), 'utf8')
     if (text.includes('= defineDataset(')) names.push(file.replace('.ts', ''))
   }

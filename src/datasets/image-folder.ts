@@ -47,7 +47,7 @@ async function look(data: string, nested: boolean): Promise<EncodedSets> {
   const problems: Problem[] = []
   try {
     const root = await realpath(Buffer.from(data), { encoding: 'buffer' })
-    const tree = await readTree(root, problems, refuseTooHigh(data, root))
+    const tree = await readTree(root, problems, { onEntries: refuseTooHigh(data, root) })
     const { train, test, classes, notes } = findClasses(data, tree, { nested, problems })
     const encode = (files: readonly Labelled[]) => files.map(({ file, label }) => encodedFile(root, file, label))
     return { data, train: encode(train), test: test && encode(test), classes, problems, notes }

@@ -1,9 +1,15 @@
 import { cifar10 } from './cifar10.ts'
 import type { DatasetEntry } from './dataset.ts'
+import { gtsrb } from './gtsrb.ts'
 import { imageFolder } from './image-folder.ts'
 import { signs } from './signs.ts'
 
 /** The catalogue of data sets, by the names the command line knows them by. */
-export const datasets = { signs, cifar10, 'image-folder': imageFolder } as const satisfies Record<string, DatasetEntry>
+export const datasets = {
+  signs,
+  cifar10,
+  gtsrb,
+  'image-folder': imageFolder,
+} as const satisfies Record<string, DatasetEntry>
 
 export type DatasetName = keyof typeof datasets

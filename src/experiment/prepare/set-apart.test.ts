@@ -46,4 +46,30 @@ describe('images set apart', () => {
     expect(apart(1)).toEqual(apart(1))
     expect(apart(1)).not.toEqual(apart(2))
   })
+
+  it('go by whole groups, at least so many of each class, and every class keeps a group', () => {
+    const tracks = fc.array(fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 1, max: 5 })), { maxLength: 20 })
+    fc.assert(
+      fc.property(tracks, fc.integer({ min: 0, max: 9 }), (tracks, wanted) => {
+        const images = tracks.flatMap(([label, length], group) => Array.from({ length }, () => ({ label, group })))
+        const plain = setOf(
+          images.map(({ label }) => label),
+          4,
+        )
+        const given = { ...plain, groups: Int32Array.from(images, ({ group }) => group) }
+        const { kept, apart } = setApart(given, { random: new Random(1), count: (size) => Math.min(wanted, size - 1) })
+        const groupsOf = (set: typeof given | typeof kept | null) => new Set(set?.groups ?? [])
+        for (const group of groupsOf(apart)) expect(groupsOf(kept).has(group)).toBe(false)
+        for (let k = 0; k < 4; k++) {
+          const own = tracks.filter(([label]) => label === k)
+          const found = apart?.labels.filter((label) => label === k).length ?? 0
+          if (own.length > 0) expect(kept.labels.includes(k)).toBe(true)
+          const largest = Math.max(0, ...own.map(([, length]) => length))
+          const all = own.reduce((sum, [, length]) => sum + length, 0)
+          expect(found).toBeLessThan(Math.max(1, Math.min(wanted, all)) + largest)
+          if (own.length > 0) expect(found).toBeGreaterThanOrEqual(Math.min(wanted, all - 1, all - largest))
+        }
+      }),
+    )
+  })
 })

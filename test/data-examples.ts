@@ -1,0 +1,36 @@
+// Tiny data sets of every form, for tests.
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+
+/** A PPM of one color but for its pixels' noise, which follows from `seed`. */
+export function ppm(width: number, height: number, seed: number): Buffer {
+  const pixels = Uint8Array.from({ length: 3 * width * height }, (_, i) => (seed * 61 + ((i * 7) % 64)) % 256)
+  return Buffer.concat([Buffer.from(`P6\n# made for a test\n${width} ${height}\n255\n`), pixels])
+}
+
+/** Writes a file and the folders above it. */
+export async function put(path: string, content: string | Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(path, content)
+}
+
+const signHead = 'Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId'
+
+/** GTSRB's folders: three classes of three tracks of two images of 20×18, and as many test images as classes. */
+export async function writeSigns(folder: string): Promise<void> {
+  for (const number of [0, 1, 2]) {
+    const name = String(number).padStart(5, '0')
+    const images = [0, 1, 2].flatMap((track) => [0, 1].map((frame) => ({ track, frame })))
+    const lines: string[] = [signHead]
+    for (const { track, frame } of images) {
+      const file = `0000${track}_0000${frame}.ppm`
+      await put(join(folder, 'Final_Training/Images', name, file), ppm(20, 18, number * 10 + track))
+      lines.push(`${file};20;18;2;3;18;15;${number}`)
+    }
+    await put(join(folder, 'Final_Training/Images', name, `GT-${name}.csv`), `${lines.join('\r\n')}\r\n`)
+  }
+  const tests = [0, 1, 2].map((number) => ({ file: `0000${number}.ppm`, number }))
+  for (const { file, number } of tests) await put(join(folder, 'Final_Test/Images', file), ppm(20, 18, number * 10))
+  const lines = tests.map(({ file, number }) => `${file};20;18;2;3;18;15;${number}`)
+  await put(join(folder, 'Final_Test/GT-final_test.csv'), [signHead, ...lines].join('\n'))
+}
