@@ -34,3 +34,10 @@ export async function writeSigns(folder: string): Promise<void> {
   const lines = tests.map(({ file, number }) => `${file};20;18;2;3;18;15;${number}`)
   await put(join(folder, 'Final_Test/GT-final_test.csv'), [signHead, ...lines].join('\n'))
 }
+
+/** Two classes of ImageNet, a third folder that is in no list, and a class list in another order than the folders'. */
+export async function writeImagenet(folder: string): Promise<void> {
+  for (const [k, name] of ['train/n01', 'train/n02', 'train/n03', 'val/n01', 'val/n02'].entries())
+    for (const i of [0, 1]) await put(join(folder, name, `${i}.ppm`), ppm(30, 20, 10 * k + i))
+  await put(join(folder, 'classes.csv'), 'wnid,index,name\nn02,7,"dog, brown"\nn01,3,tench\n')
+}

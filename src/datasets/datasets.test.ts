@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { writeSigns } from '../../test/data-examples.ts'
+import { writeImagenet, writeSigns } from '../../test/data-examples.ts'
 import { imageSet } from '../training/images.ts'
 import { writeExample } from './cifar10-example.ts'
 import type { Dataset, DatasetEntry } from './dataset.ts'
@@ -29,6 +29,7 @@ const examples: Record<DatasetName, Example> = {
   signs: { options: { train: 260, test: 24 }, write: null },
   cifar10: { options: {}, write: (folder) => writeExample(folder, 'python', 3) },
   gtsrb: { options: {}, write: writeSigns },
+  'imagenet-subset': { options: {}, write: writeImagenet },
   'image-folder': { options: {}, write: writeImages },
 }
 

@@ -2,6 +2,7 @@ import { cifar10 } from './cifar10.ts'
 import type { DatasetEntry } from './dataset.ts'
 import { gtsrb } from './gtsrb.ts'
 import { imageFolder } from './image-folder.ts'
+import { imagenetSubset } from './imagenet-subset.ts'
 import { signs } from './signs.ts'
 
 /** The catalogue of data sets, by the names the command line knows them by. */
@@ -9,6 +10,7 @@ export const datasets = {
   signs,
   cifar10,
   gtsrb,
+  'imagenet-subset': imagenetSubset,
   'image-folder': imageFolder,
 } as const satisfies Record<string, DatasetEntry>
 
