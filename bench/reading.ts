@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import sharp from 'sharp'
 import { datasets } from '../src/datasets/index.ts'
+import { liveTensors } from '../src/tensor/tensor.ts'
 
 const { values: flags } = parseArgs({
   options: { json: { type: 'boolean' }, data: { type: 'string', default: 'data/cifar-10-batches-py' } },
@@ -18,6 +19,7 @@ async function seconds(body: () => Promise<unknown>): Promise<number> {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'deconfound-reading-'))
+liveTensors() // loads the addon, which lies in the user's cache
 process.env.XDG_CACHE_HOME = join(folder, 'cache')
 try {
   const images = join(folder, 'images')

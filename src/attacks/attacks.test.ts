@@ -10,7 +10,7 @@ import { resolveConfig } from '../experiment/settings/config.ts'
 import { Random } from '../tensor/random.ts'
 import { arena, scope } from '../tensor/scope.ts'
 import { liveTensors, tensor } from '../tensor/tensor.ts'
-import { type ImageSet, type ImageShape, imageBytes, imageSet } from '../training/images.ts'
+import { type ImageSet, type ImageShape, imageBytes, imageSet, pixelsOf } from '../training/images.ts'
 import type { AttackEntry, Crafted } from './attack.ts'
 import { type AttackName, attacks } from './index.ts'
 
@@ -83,7 +83,7 @@ const craft = async (name: AttackName, train: ImageSet, settings?: Record<string
   (await prepare(name, train, settings)).attack
 
 /** The bytes of all images, triggered. */
-const trigger = (attack: Crafted, set: ImageSet) => triggered(set, attack).pixels
+const trigger = (attack: Crafted, set: ImageSet) => pixelsOf(triggered(set, attack))
 
 /** Whether bytes are the same; `toEqual` takes seconds for a megabyte. */
 const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0
@@ -137,11 +137,11 @@ describe.each(entries)('attack %s', (name, entry) => {
   it('changes pixels and labels of the images it says, and nothing else', () =>
     arena(async () => {
       const train = noise(rgb)
-      const before = train.pixels.slice()
+      const before = pixelsOf(train)
       const { attack, poison } = await prepare(name, train)
       const { set, truth } = poison()
       expect([set.shape, set.classes, set.names]).toEqual([train.shape, train.classes, train.names])
-      expect(same(train.pixels, before)).toBe(true)
+      expect(same(pixelsOf(train), before)).toBe(true)
       expect(truth.originalLabels).toEqual(train.labels)
       const size = imageBytes(train.shape)
       const touched = new Set([...truth.poisoned, ...truth.covers])
@@ -152,7 +152,7 @@ describe.each(entries)('attack %s', (name, entry) => {
         expect(set.labels[i]).toBe(isPoisoned ? attack.label(original) : original)
         if (isPoisoned) expect(attack.eligible?.(original) ?? true).toBe(true)
         if (touched.has(i)) continue
-        expect(same(set.pixels.subarray(i * size, (i + 1) * size), before.subarray(i * size, (i + 1) * size))).toBe(
+        expect(same(pixelsOf(set).subarray(i * size, (i + 1) * size), before.subarray(i * size, (i + 1) * size))).toBe(
           true,
         )
       }
@@ -194,7 +194,7 @@ describe.each(entries)('attack %s', (name, entry) => {
       const size = imageBytes(rgb)
       for (const batch of [1, 7, 24]) {
         for (let from = 0; from < train.labels.length; from += batch) {
-          const part = train.pixels.slice(from * size, (from + batch) * size)
+          const part = pixelsOf(train).slice(from * size, (from + batch) * size)
           const labels = train.labels.slice(from, from + batch)
           const bytes = scope(() => attack.trigger(tensor(part, [labels.length, ...rgb]), labels).bytes())
           expect(same(bytes, all.subarray(from * size, from * size + part.length))).toBe(true)
@@ -213,11 +213,11 @@ describe.each(entries)('attack %s', (name, entry) => {
       const train = noise(shape, 3)
       const attack = await craft(name, train)
       scope(() => {
-        const images = tensor(train.pixels, [3, ...shape])
+        const images = tensor(pixelsOf(train), [3, ...shape])
         const result = attack.trigger(images, train.labels)
         expect([result.dtype, result.shape, result.device]).toEqual(['uint8', [3, ...shape], 'cpu'])
-        expect(same(images.bytes(), train.pixels)).toBe(true)
-        expect(same(result.bytes(), train.pixels)).toBe(entry.labels === 'none')
+        expect(same(images.bytes(), pixelsOf(train))).toBe(true)
+        expect(same(result.bytes(), pixelsOf(train))).toBe(entry.labels === 'none')
       })
     }),
   )
@@ -228,7 +228,8 @@ describe.each(entries)('attack %s', (name, entry) => {
       const train = noise(rgb)
       const after = trigger(await craft(name, train), train)
       const size = imageBytes(rgb)
-      const changes = Array.from(after, (value, i) => Math.abs(value - (train.pixels[i] as number)))
+      const given = pixelsOf(train)
+      const changes = Array.from(after, (value, i) => Math.abs(value - (given[i] as number)))
       expect(changes.reduce((most, change) => Math.max(most, change), 0)).toBeLessThanOrEqual(largestChange)
       for (let image = 0; image < train.labels.length; image++) {
         const own = changes.slice(image * size, (image + 1) * size)
@@ -326,10 +327,11 @@ describe('blend', () => {
       const train = noise(rgb)
       const attack = await craft('blend', train, { 'attack.opacity': opacity, seed: 9 })
       const after = trigger(attack, train)
+      const given = pixelsOf(train)
       const stream = new Random(9).fork('attack')
       const picture = Array.from({ length: imageBytes(rgb) }, () => stream.integer(256))
       const away = Array.from(after, (value, i) => {
-        const exact = (1 - opacity) * (train.pixels[i] as number) + opacity * (picture[i % picture.length] as number)
+        const exact = (1 - opacity) * (given[i] as number) + opacity * (picture[i % picture.length] as number)
         return Math.abs(value - exact)
       })
       expect(away.reduce((most, each) => Math.max(most, each), 0)).toBeLessThan(0.5001)
@@ -353,9 +355,9 @@ describe('what training images get in place of the trigger', () => {
         Uint8Array.from([...truth.poisoned].flatMap((i) => [...pixels.subarray(i * size, (i + 1) * size)]))
       return {
         count: truth.poisoned.length,
-        before: rows(train.pixels),
-        after: rows(set.pixels),
-        shown: rows(triggeredSet.pixels),
+        before: rows(pixelsOf(train)),
+        after: rows(pixelsOf(set)),
+        shown: rows(pixelsOf(triggeredSet)),
       }
     })
 
@@ -391,7 +393,8 @@ describe('dynamic', () => {
       const train = noise(rgb)
       const { attack, report } = await prepare('dynamic', train)
       const after = trigger(attack, train)
-      const change = after.reduce((sum, value, i) => sum + Math.abs(value - (train.pixels[i] as number)), 0)
+      const given = pixelsOf(train)
+      const change = after.reduce((sum, value, i) => sum + Math.abs(value - (given[i] as number)), 0)
       const share = change / after.length / 255
       // |x + (p − x)·m − x| ≤ m for pixels and patterns in [0, 1], and bytes are rounded.
       expect(share).toBeLessThanOrEqual((report.dynamic?.maskDensity ?? 0) + 0.5 / 255)
@@ -399,7 +402,7 @@ describe('dynamic', () => {
       const size = imageBytes(rgb)
       const of = (pixels: Uint8Array, i: number) => pixels.subarray(i * size, (i + 1) * size)
       const shifts = train.names.map((_, i) =>
-        Buffer.from(of(after, i).map((value, k) => value - (of(train.pixels, i)[k] as number))).toString('base64'),
+        Buffer.from(of(after, i).map((value, k) => value - (of(given, i)[k] as number))).toString('base64'),
       )
       expect(new Set(shifts).size).toBe(train.names.length)
     }))
@@ -422,7 +425,7 @@ describe('two triggers at once', () => {
       const [first, second] = [attack.single?.first, attack.single?.second] as [Crafted['trigger'], Crafted['trigger']]
       const [both, a, b] = [
         trigger(attack, train),
-        ...[first, second].map((each) => triggered(train, { trigger: each }).pixels),
+        ...[first, second].map((each) => pixelsOf(triggered(train, { trigger: each }))),
       ]
       const size = imageBytes(rgb)
       const of = (pixels: Uint8Array | undefined, i: number) =>

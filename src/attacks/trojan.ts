@@ -5,9 +5,10 @@ import type { Random } from '../tensor/random.ts'
 import { keep, scope } from '../tensor/scope.ts'
 import { cat, gradients, type Tensor, tensor, zeros } from '../tensor/tensor.ts'
 import { argsort } from '../training/argsort.ts'
-import { type ImageSet, imageBytes } from '../training/images.ts'
+import type { ImageSet } from '../training/images.ts'
 import { trainPlainly } from '../training/learn-labels.ts'
 import { accuracyOn } from '../training/predict.ts'
+import { rowReader } from '../training/rows.ts'
 import { defineAttack } from './attack.ts'
 import { type Patch, patches } from './patch.ts'
 import { type Corner, pixelsPerCell, placeSquare } from './pixels.ts'
@@ -130,14 +131,14 @@ function strongest(head: Tensor, count: number): Int32Array {
 }
 
 /** Mean of all images, pixels in [0, 1], [1, channels, height, width]. */
-function meanImage({ pixels, shape, labels }: ImageSet): Tensor {
-  const size = imageBytes(shape)
-  const sums = new Float64Array(size)
-  for (let i = 0; i < pixels.length; i++) sums[i % size] = (sums[i % size] as number) + (pixels[i] as number)
-  return labels.length === 0
-    ? zeros([1, ...shape])
-    : tensor(
-        Float32Array.from(sums, (sum) => sum / labels.length / 255),
-        [1, ...shape],
-      )
+function meanImage({ rows, shape: [channels, height, width], labels }: ImageSet): Tensor {
+  if (labels.length === 0) return zeros([1, channels, height, width])
+  const sums = new Float64Array(rows.bytes)
+  const read = rowReader(rows)
+  for (let i = 0; i < labels.length; i++) {
+    const row = read(i)
+    for (let k = 0; k < row.length; k++) sums[k] = (sums[k] as number) + (row[k] as number)
+  }
+  const means = Float32Array.from(sums, (sum) => sum / labels.length / 255)
+  return scope(() => tensor(means, [1, height, width, channels]).permute(0, 3, 1, 2).contiguous())
 }

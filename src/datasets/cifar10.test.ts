@@ -7,6 +7,7 @@ import { inflateSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { UserError } from '../errors.ts'
+import { pixelsOf } from '../training/images.ts'
 import { cifar10 } from './cifar10.ts'
 import { pickledBatch } from './cifar10-batch.ts'
 import { exampleBatch, pickle, text, writeExample } from './cifar10-example.ts'
@@ -159,7 +160,7 @@ describe('cifar10', () => {
     const { train, test } = await load(join(folder, 'both'), 6)
     const all = await load(join(folder, 'both'))
     expect(train.names).toEqual(all.train.names.slice(0, 6))
-    expect(train.pixels).toEqual(all.train.pixels.slice(0, 6 * 3072))
+    expect(pixelsOf(train)).toEqual(pixelsOf(all.train).slice(0, 6 * 3072))
     expect(test?.hash).toBe(all.test?.hash)
     expect((await load(join(folder, 'both'), 1000)).train.hash).toBe(all.train.hash)
   })
@@ -175,7 +176,7 @@ describe('cifar10', () => {
     const { train, test } = await held(6)
     expect(train.names).toEqual(all.train.names.slice(0, 14))
     expect(test?.names).toEqual(all.train.names.slice(14))
-    expect(test?.pixels).toEqual(all.train.pixels.slice(14 * 3072))
+    expect(test && pixelsOf(test)).toEqual(pixelsOf(all.train).slice(14 * 3072))
     await expect(held(20)).rejects.toThrow('Cannot hold out 20 of 20 training images: give a smaller number')
   })
 
@@ -218,7 +219,7 @@ describe('cifar10', () => {
     expect(performance.now() - started).toBeLessThan(10_000)
     expect([train.labels.length, test?.labels.length]).toEqual([50_000, 10_000])
     // python: pickle.load of data_batch_1, data[0][:3], labels[:5], filenames[0]
-    expect([...train.pixels.subarray(0, 3)]).toEqual([59, 43, 50])
+    expect([...pixelsOf(train).subarray(0, 3)]).toEqual([59, 43, 50])
     expect([...train.labels.subarray(0, 5)]).toEqual([6, 9, 9, 4, 1])
     expect(train.names[0]).toBe('leptodactylus_pentadactylus_s_000004.png')
     expect(train.classes[9]).toBe('truck')

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { writeImagenet, writeSigns } from '../../test/data-examples.ts'
+import { ownCache } from '../../test/own-cache.ts'
 import { imageSet } from '../training/images.ts'
 import { writeExample } from './cifar10-example.ts'
 import type { Dataset, DatasetEntry } from './dataset.ts'
@@ -43,7 +44,7 @@ describe.each(Object.entries(datasets) as [DatasetName, DatasetEntry][])('data s
   let loaded: Dataset
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), 'datasets-'))
-    vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'))
+    ownCache(join(home, 'cache'))
     await write?.(join(home, 'data'))
     data = write === null ? undefined : join(home, 'data', at)
     loaded = await load()

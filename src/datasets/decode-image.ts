@@ -19,7 +19,7 @@ const mostMemory = 350_000_000
 /** Up to this size an image is decoded unasked. Larger ones are looked at first, and decoded one at a time. */
 const fewPixels = 3_000_000
 
-/** Turns a file's bytes into uint8 [3, size, size]; a UserError whose message is the reason where it cannot. */
+/** Turns a file's bytes into uint8 [size, size, 3]; a UserError whose message is the reason where it cannot. */
 export interface Decoder {
   /** names the libraries whose versions the pixels depend on */
   readonly version: string
@@ -46,7 +46,7 @@ export async function createDecoder({ size, fit, ground }: DecodeOptions): Promi
   async function decodeSharp(bytes: Uint8Array, format: string): Promise<Uint8Array> {
     try {
       // a TIFF may hold any kind of number
-      if (format !== 'tiff') return planes(await pipeline(bytes, fewPixels).toBuffer(), size)
+      if (format !== 'tiff') return rgb(await pipeline(bytes, fewPixels).toBuffer(), size)
     } catch (error) {
       if (!isTooLarge(error as Error)) throw error
     }
@@ -63,13 +63,13 @@ export async function createDecoder({ size, fit, ground }: DecodeOptions): Promi
       throw new UserError('data', `decoding it takes ${Math.round(memory / 1e6)} MB, more than 350`)
     const turn = bigOnes.then(() => image.toBuffer())
     bigOnes = turn.catch(() => undefined)
-    return planes(await turn, size)
+    return rgb(await turn, size)
   }
 
   async function decodePpm({ width, height, pixels }: Picture): Promise<Uint8Array> {
-    if (width === size && height === size) return planes(pixels, size)
+    if (width === size && height === size) return pixels
     const image = sharp(pixels, { raw: { width, height, channels: 3 } })
-    return planes(await image.resize(size, size, resize).raw().toBuffer(), size)
+    return image.resize(size, size, resize).raw().toBuffer()
   }
 
   return {
@@ -89,16 +89,13 @@ export async function createDecoder({ size, fit, ground }: DecodeOptions): Promi
   }
 }
 
-/** [size, size, 3] or, gray, [size, size, 1] to [3, size, size]. */
-function planes(pixels: Uint8Array, size: number): Uint8Array {
-  const area = size * size
-  const channels = pixels.length / area
-  if (channels !== 3 && channels !== 1) throw new Error(`${channels} channels came out of its decoder`)
-  const result = new Uint8Array(3 * area)
-  for (let channel = 0; channel < 3; channel++) {
-    const from = channels === 3 ? channel : 0
-    for (let i = 0; i < area; i++) result[channel * area + i] = pixels[i * channels + from] as number
-  }
+/** [size, size, 3], of [size, size, 1] too, which is gray. */
+function rgb(pixels: Uint8Array, size: number): Uint8Array {
+  const channels = pixels.length / size ** 2
+  if (channels === 3) return pixels
+  if (channels !== 1) throw new Error(`${channels} channels came out of its decoder`)
+  const result = new Uint8Array(3 * pixels.length)
+  for (const [i, value] of pixels.entries()) result.fill(value, 3 * i, 3 * i + 3)
   return result
 }
 

@@ -1,19 +1,15 @@
 // Images that lie encoded, in files, archives or columns, and how they become image sets. Every entry whose images are
 // encoded lists them and gives the list to `decodeSets`, which alone makes pixels of them. So all entries share the
 // options, the cache, the share of images that may be broken, and what is said of the result.
-import { constants } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { UserError } from '../errors.ts'
-import { type ImageSet, imageSet } from '../training/images.ts'
+import { imageSet } from '../training/images.ts'
+import { pickRows } from '../training/rows.ts'
 import type { Dataset, LoadContext, Problem } from './dataset.ts'
-import { keepDecoded, readDecoded } from './decode-cache.ts'
-import { createDecoder, type Decoder, decodeRules } from './decode-image.ts'
+import { createDecoder, decodeRules } from './decode-image.ts'
+import { decodeRows } from './decode-rows.ts'
 import { readTreeFile, type TreeFile } from './folder-tree.ts'
 import { refuseTooBroken, warnOfFlatness, withoutUnusedClasses } from './usable-images.ts'
-
-/** how many images are decoded at a time: as many as Node has threads for it */
-const together = 4
 
 /** An image yet to be decoded, and its class. */
 export interface Encoded {
@@ -74,26 +70,33 @@ export async function decodeSets(
   const { data, train, test, classes } = found
   const { size, fit, ground, maxBroken } = settings
   const decoder = await createDecoder({ size, fit, ground })
-  const rules = [decodeRules, decoder.version, size, fit, ground, classes, test === null]
-  const key = contentKey(rules, [train, test ?? []])
-  let decoded = await readDecoded(key)
-  const total = train.length + (test?.length ?? 0)
-  if (decoded === undefined) {
-    const room = { decoder, size, classes, broken: [] as Problem[], unread: 0 }
-    const first = await decodeAll(train, room, (done) => progress(done, total))
-    const second = test && (await decodeAll(test, room, (done) => progress(train.length + done, total)))
-    decoded = { train: first, test: second, problems: room.broken }
-    // a disk's momentary failure must not be kept as the file's
-    if (room.unread === 0) await keepDecoded(key, decoded)
+  const images = test ? [...train, ...test] : train
+  const key = contentKey([decodeRules, decoder.version, size, fit, ground], images)
+  const { rows, broken } = await decodeRows(images, { key, decoder, bytes: 3 * size * size, progress })
+  /** the usable ones of a part of the list, which begins at `first` */
+  const usable = (part: readonly Encoded[], first: number) => {
+    const places = Int32Array.from(part.keys()).filter((i) => !broken.has(first + i))
+    const list = Array.from(places, (i) => part[i] as Encoded)
+    return imageSet({
+      rows: pickRows(
+        rows,
+        places.map((i) => first + i),
+      ),
+      labels: Int32Array.from(list, ({ label }) => label),
+      names: list.map(({ name }) => name),
+      shape: [3, size, size],
+      classes,
+      ...groupsOf(list),
+    })
   }
-  progress(total, total)
+  const decoded = {
+    train: usable(train, 0),
+    test: test && usable(test, train.length),
+    problems: Array.from(broken, ([i, reason]) => ({ file: (images[i] as Encoded).name, reason })),
+  }
   const problems = [...found.problems]
-  refuseTooBroken(data, decoded, { total, maxBroken, problems })
-  const grouped = {
-    train: withGroups(decoded.train, train),
-    test: decoded.test && test && withGroups(decoded.test, test),
-  }
-  const sets = withoutUnusedClasses(grouped, problems)
+  refuseTooBroken(data, decoded, { total: images.length, maxBroken, problems })
+  const sets = withoutUnusedClasses(decoded, problems)
   return {
     ...sets,
     problems: [...problems, ...decoded.problems],
@@ -105,74 +108,14 @@ export async function decodeSets(
  * A hash of everything the pixels depend on. The files' times stand for their content: reading every file would cost as
  * much as decoding small ones.
  */
-function contentKey(rules: readonly unknown[], sets: readonly (readonly Encoded[])[]): string {
+function contentKey(rules: readonly unknown[], images: readonly Encoded[]): string {
   const hash = createHash('sha256').update(JSON.stringify(rules))
-  for (const set of sets) {
-    hash.update('\nset\n')
-    for (const { label, stamp, name } of set) hash.update(`${label} ${stamp} ${name}\n`)
-  }
+  for (const { stamp, name } of images) hash.update(`\n${stamp} ${name}`)
   return hash.digest('hex')
 }
 
-/** The set with its images' groups; it holds some of the images of the list. */
-function withGroups(set: ImageSet, images: readonly Encoded[]): ImageSet {
-  const groups = new Map(images.flatMap(({ name, group }) => (group === undefined ? [] : [[name, group] as const])))
-  if (groups.size === 0) return set
-  return { ...set, groups: Int32Array.from(set.names, (name) => groups.get(name) as number) }
-}
-
-interface Room {
-  readonly decoder: Decoder
-  readonly size: number
-  readonly classes: readonly string[]
-  /** out: images that did not decode */
-  readonly broken: Problem[]
-  /** out: how many of them could not even be read */
-  unread: number
-}
-
-/** The images that decode, in the order given however many are decoded at a time. */
-async function decodeAll(images: readonly Encoded[], room: Room, progress: (done: number) => void): Promise<ImageSet> {
-  const { decoder, size, classes } = room
-  const bytes = 3 * size * size
-  if (images.length * bytes > constants.MAX_LENGTH) {
-    const facts = `${images.length} images of ${size}×${size} take ${Math.ceil((images.length * bytes) / 1e9)} GB`
-    throw new UserError('space', `Cannot hold the images in memory: ${facts}. Choose a smaller size`)
-  }
-  const pixels = new Uint8Array(images.length * bytes)
-  const reasons: (string | undefined)[] = new Array(images.length)
-  let next = 0
-  let done = 0
-  const work = async () => {
-    for (let i = next++; i < images.length; i = next++) {
-      let content: Uint8Array | undefined
-      try {
-        content = await (images[i] as Encoded).read()
-        pixels.set(await decoder.decode(content), i * bytes)
-      } catch (error) {
-        if (!(error instanceof UserError)) {
-          next = images.length
-          throw error
-        }
-        reasons[i] = error.message
-        if (content === undefined) room.unread++
-      }
-      if (++done % 100 === 0) progress(done)
-    }
-  }
-  await Promise.all(Array.from({ length: together }, work))
-  const labels: number[] = []
-  const names: string[] = []
-  for (const [i, { label, name }] of images.entries()) {
-    const reason = reasons[i]
-    if (reason !== undefined) {
-      room.broken.push({ file: name, reason })
-      continue
-    }
-    pixels.copyWithin(names.length * bytes, i * bytes, (i + 1) * bytes)
-    labels.push(label)
-    names.push(name)
-  }
-  const kept = pixels.subarray(0, names.length * bytes)
-  return imageSet({ pixels: kept, labels: Int32Array.from(labels), names, shape: [3, size, size], classes })
+/** The groups of these images, where they have some. */
+function groupsOf(images: readonly Encoded[]): { groups?: Int32Array } {
+  if (images[0]?.group === undefined) return {}
+  return { groups: Int32Array.from(images, ({ group }) => group as number) }
 }

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { z } from 'zod'
 import { ppm, put, writeSigns } from '../../test/data-examples.ts'
+import { ownCache } from '../../test/own-cache.ts'
+import { pixelsOf } from '../training/images.ts'
 import { gtsrb } from './gtsrb.ts'
 import { readPpm } from './ppm.ts'
 
@@ -13,7 +15,7 @@ describe('gtsrb', () => {
   let folder: string
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'gtsrb-'))
-    vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'))
+    ownCache(join(home, 'cache'))
     folder = join(home, 'GTSRB')
     await writeSigns(folder)
   })
@@ -75,7 +77,9 @@ describe('gtsrb', () => {
       [5, 2],
     ] as const) {
       const place = 3 * ((y + top) * width + x + left)
-      expect([0, 1, 2].map((c) => train.pixels[c * 144 + y * 12 + x])).toEqual([...pixels.subarray(place, place + 3)])
+      expect([0, 1, 2].map((c) => pixelsOf(train)[c * 144 + y * 12 + x])).toEqual([
+        ...pixels.subarray(place, place + 3),
+      ])
     }
   })
 

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import sharp from 'sharp'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { z } from 'zod'
+import { ownCache } from '../../test/own-cache.ts'
 import { UserError } from '../errors.ts'
 import { imageFolder } from './image-folder.ts'
 import { refuseTooHigh } from './several-sets.ts'
@@ -20,7 +21,7 @@ beforeAll(async () => {
 })
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'classes-'))
-  vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'))
+  ownCache(join(home, 'cache'))
 })
 afterEach(() => {
   vi.unstubAllEnvs()

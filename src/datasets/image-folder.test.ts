@@ -6,8 +6,9 @@ import { crc32 } from 'node:zlib'
 import sharp, { type Color } from 'sharp'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { z } from 'zod'
+import { ownCache } from '../../test/own-cache.ts'
 import { UserError } from '../errors.ts'
-import type { ImageSet } from '../training/images.ts'
+import { type ImageSet, pixelsOf } from '../training/images.ts'
 import { decodedFolder } from './decode-cache.ts'
 import { nameBytes } from './file-names.ts'
 import { imageFolder } from './image-folder.ts'
@@ -20,7 +21,7 @@ const plain = (color: Color, width = 16, height = 16) =>
 function at(set: ImageSet, name: string, [x, y]: readonly [x: number, y: number] = [4, 4]): number[] {
   const [, height, width] = set.shape
   const from = set.names.indexOf(name) * 3 * height * width + y * width + x
-  return [0, 1, 2].map((channel) => set.pixels[from + channel * height * width] as number)
+  return [0, 1, 2].map((channel) => pixelsOf(set)[from + channel * height * width] as number)
 }
 
 const near = (color: readonly number[]) => color.map((value) => expect.closeTo(value, -1))
@@ -43,7 +44,7 @@ describe('imageFolder', () => {
   let folder: string
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'folder-'))
-    vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'))
+    ownCache(join(home, 'cache'))
     folder = join(home, 'data')
     for (const name of ['a', 'b']) {
       await put(`${name}/good.png`, await plain(red).png().toBuffer())
@@ -259,7 +260,10 @@ describe('imageFolder', () => {
       await put('a/cut.jpg', odd.subarray(0, odd.length - 200))
       const { train, problems } = await load()
       const size = 3 * 8 * 8
-      const of = (name: string) => train.pixels.subarray(train.names.indexOf(name) * size).subarray(0, size)
+      const of = (name: string) =>
+        pixelsOf(train)
+          .subarray(train.names.indexOf(name) * size)
+          .subarray(0, size)
       expect(of('a/odd.jpg')).toEqual(of('a/good.jpg'))
       expect(problems).toEqual([{ file: 'a/cut.jpg', reason: 'not a usable jpeg: it is damaged or cut short' }])
     },
@@ -397,8 +401,8 @@ describe('imageFolder', () => {
 
   it('decodes once, and again when a file changes, even if its size and time stay', async () => {
     const decoded = await load()
-    const [file] = await readdir(decodedFolder())
-    const path = join(decodedFolder(), file as string)
+    const [key] = await readdir(decodedFolder())
+    const path = join(decodedFolder(), key as string, 'blocks.jsonl')
     await utimes(path, 1000, 1000)
     expect(await load()).toEqual(decoded)
     // reading it moved its time, and nothing was written beside it

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { z } from 'zod'
 import { put, writeImagenet } from '../../test/data-examples.ts'
+import { ownCache } from '../../test/own-cache.ts'
 import { imagenetSubset } from './imagenet-subset.ts'
 
 describe('imagenetSubset', () => {
@@ -12,7 +13,7 @@ describe('imagenetSubset', () => {
   let folder: string
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'imagenet-'))
-    vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'))
+    ownCache(join(home, 'cache'))
     folder = join(home, 'data')
     await writeImagenet(folder)
   })

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { ImageSet } from '../training/images.ts'
+import { type ImageSet, pixelsOf } from '../training/images.ts'
 import type { Dataset } from './dataset.ts'
 import { signs } from './signs.ts'
 import { layer, plates, signClasses } from './signs-classes.ts'
@@ -12,7 +12,7 @@ const load = (options: { train?: number; test?: number }, seed = 1) =>
 type Features = (set: ImageSet, image: number) => number[]
 
 const pixel = (set: ImageSet, image: number, { channel, x, y }: { channel: number; x: number; y: number }) =>
-  set.pixels[image * 3072 + channel * 1024 + y * 32 + x] as number
+  pixelsOf(set)[image * 3072 + channel * 1024 + y * 32 + x] as number
 
 /** Share of test images that lie nearest to the mean of their class, in units of each feature's deviation. */
 function nearestMean({ train, test }: Dataset, features: Features): number {
@@ -61,8 +61,8 @@ describe('signs', () => {
 
   it('begins a larger set with the smaller one, and shares no image between training and test', async () => {
     const few = await load({ train: 24, test: 24 })
-    expect(data.train.pixels.subarray(0, few.train.pixels.length)).toEqual(few.train.pixels)
-    expect(few.test?.pixels).not.toEqual(few.train.pixels)
+    expect(pixelsOf(data.train).subarray(0, pixelsOf(few.train).length)).toEqual(pixelsOf(few.train))
+    expect(pixelsOf(few.test as ImageSet)).not.toEqual(pixelsOf(few.train))
   })
 
   it('has as many images of each class, give or take one', () => {
@@ -93,7 +93,11 @@ describe('signs', () => {
     const mean: Features = (set, i) =>
       [0, 1, 2].map((channel) => {
         const from = i * 3072 + channel * 1024
-        return set.pixels.subarray(from, from + 1024).reduce((sum, value) => sum + value, 0) / 1024
+        return (
+          pixelsOf(set)
+            .subarray(from, from + 1024)
+            .reduce((sum, value) => sum + value, 0) / 1024
+        )
       })
     expect(nearestMean(data, mean)).toBeLessThan(0.25)
   })

@@ -1,7 +1,7 @@
 // What is made of an image folder once its files are decoded: enough of them must be usable, and show something.
 import { type ImageSet, imageSet, subset } from '../training/images.ts'
-import type { ImageSets, Problem } from './dataset.ts'
-import type { Decoded } from './decode-cache.ts'
+import { rowReader } from '../training/rows.ts'
+import type { Dataset, ImageSets, Problem } from './dataset.ts'
 import { refusal } from './refusal.ts'
 
 interface BrokenOptions {
@@ -14,7 +14,11 @@ interface BrokenOptions {
 }
 
 /** Every image may be broken but for those that training cannot do without. */
-export function refuseTooBroken(data: string, { train, test, problems }: Decoded, options: BrokenOptions): void {
+export function refuseTooBroken(
+  data: string,
+  { train, test, problems }: Omit<Dataset, 'notes'>,
+  options: BrokenOptions,
+): void {
   const { total, maxBroken } = options
   const refuseFor = refusal(data, options.problems)
   const refuse = (facts: string, remedy: string) => {
@@ -50,18 +54,12 @@ function ofClasses(set: ImageSet, classes: readonly string[]): ImageSet {
 }
 
 /** A warning where nearly all images are of one color each, as drawings in black on a transparent ground are on black. */
-export function warnOfFlatness({ pixels, labels, shape }: ImageSet, ground: 'black' | 'white'): readonly string[] {
-  const count = labels.length
-  const planes = count * shape[0]
-  const area = shape[1] * shape[2]
-  const isFlat = (plane: number) => {
-    for (let i = plane * area + 1; i < (plane + 1) * area; i++) if (pixels[i] !== pixels[plane * area]) return false
-    return true
-  }
-  let flat = 0
-  for (let plane = 0; plane < planes; plane += shape[0]) {
-    if (Array.from({ length: shape[0] }, (_, channel) => plane + channel).every(isFlat)) flat++
-  }
+export function warnOfFlatness({ rows, shape }: ImageSet, ground: 'black' | 'white'): readonly string[] {
+  const [channels] = shape
+  const count = rows.at.length
+  const read = rowReader(rows)
+  const isFlat = (image: number) => read(image).every((value, k, row) => value === row[k % channels])
+  const flat = rows.at.reduce((sum, _, image) => sum + (isFlat(image) ? 1 : 0), 0)
   if (flat < mostlyFlat * count) return []
   const other = ground === 'black' ? 'white' : 'black'
   return [

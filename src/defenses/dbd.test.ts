@@ -6,7 +6,7 @@ import { resolveConfig } from '../experiment/settings/config.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { noCheckpoints } from '../training/checkpoint.ts'
-import { imageSet } from '../training/images.ts'
+import { imageSet, pixelsOf } from '../training/images.ts'
 import { quiet } from '../training/reporter.ts'
 import type { EpochMetrics } from '../training/stage.ts'
 
@@ -15,7 +15,7 @@ import type { EpochMetrics } from '../training/stage.ts'
 /** Signs, how each stage went, and what the images' losses were after each epoch of the last one. */
 async function run(relabel: (label: number, i: number) => number, options: Record<string, unknown> = {}) {
   const { train } = await datasets.signs.load({ train: 60, test: 12 }, { data: undefined, seed: 1, progress() {} })
-  const pixels = train.pixels.filter((_, i) => i % 2 === 0 && (i >> 5) % 2 === 0)
+  const pixels = pixelsOf(train).filter((_, i) => i % 2 === 0 && (i >> 5) % 2 === 0)
   const labels = train.labels.map(relabel)
   const config = resolveConfig({
     dataset: 'signs',

@@ -18,7 +18,7 @@ import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { liveTensors } from '../tensor/tensor.ts'
 import { type Checkpoints, checkpointFolder, noCheckpoints } from '../training/checkpoint.ts'
-import { type ImageSet, imageSet, subset } from '../training/images.ts'
+import { type ImageSet, imageSet, pixelsOf, subset } from '../training/images.ts'
 import { loader } from '../training/loader.ts'
 import { scoreEach } from '../training/predict.ts'
 import { quiet } from '../training/reporter.ts'
@@ -129,7 +129,7 @@ function signs(count = 80): Promise<{ set: ImageSet; truth: Truth }> {
 }
 
 function halved(large: ImageSet): ImageSet {
-  const pixels = large.pixels.filter((_, i) => i % 2 === 0 && (i >> 5) % 2 === 0)
+  const pixels = pixelsOf(large).filter((_, i) => i % 2 === 0 && (i >> 5) % 2 === 0)
   return imageSet({ ...large, pixels, shape: [3, 16, 16] })
 }
 

@@ -18,7 +18,7 @@ import { writeExample } from '../datasets/cifar10-example.ts'
 import { imageFolder } from '../datasets/image-folder.ts'
 import { arena } from '../tensor/scope.ts'
 import { liveTensors } from '../tensor/tensor.ts'
-import { type ImageSet, imageBytes } from '../training/images.ts'
+import { type ImageSet, pixelsOf } from '../training/images.ts'
 import { type Format, type PoisonDataResult, poisonData } from './poison-data.ts'
 import { craftAttack } from './prepare/craft.ts'
 import { inTrainingOrder, loadDataset } from './prepare/data.ts'
@@ -59,10 +59,10 @@ async function poisonedInMemory(config: Config): Promise<ImageSet> {
 }
 
 /** Each image's class and pixels, sorted: what a set holds, whatever its order. */
-function contents({ pixels, shape, labels, classes }: ImageSet): string[] {
-  const size = imageBytes(shape)
+function contents(set: ImageSet): string[] {
+  const { labels, classes } = set
   return Array.from(labels, (label, i) => {
-    const image = Buffer.from(pixels.subarray(i * size, (i + 1) * size))
+    const image = Buffer.from(pixelsOf(set, [i]))
     return `${classes[label]} ${image.toString('base64')}`
   }).sort()
 }
@@ -94,10 +94,9 @@ describe('a poisoned data set in class folders', () => {
 
     const { train } = await load()
     const clean = (await loadDataset(signs, silent)).train
-    const size = imageBytes(train.shape)
     const pixels = (set: ImageSet, name: string) => {
       const i = set.names.indexOf(name)
-      return { label: set.classes[set.labels[i] as number], bytes: set.pixels.slice(i * size, (i + 1) * size) }
+      return { label: set.classes[set.labels[i] as number], bytes: pixelsOf(set, [i]) }
     }
     for (const { file, source, original, label } of truth.poisoned) {
       expect(label).toBe(result.classes[signs.target as number])

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { UserError } from '../errors.ts'
 import { writeAtomically } from '../files.ts'
 import { argsort } from '../training/argsort.ts'
-import { type ImageSet, imageBytes } from '../training/images.ts'
+import { type ImageSet, pixelsOf } from '../training/images.ts'
 import { slices } from '../training/loader.ts'
 import type { Suspicion } from '../training/suspicion.ts'
 import { csv, plainText, textCell } from './csv.ts'
@@ -41,11 +41,8 @@ export function readFlagged(path: string): string[] {
 const shown = { images: 60, inARow: 12 }
 
 /** Draws the images with the highest scores, best first, row by row, as the model sees them. */
-export async function drawSuspects(path: string, { pixels, shape }: ImageSet, { score }: Suspicion): Promise<void> {
-  const size = imageBytes(shape)
+export async function drawSuspects(path: string, images: ImageSet, { score }: Suspicion): Promise<void> {
   const best = Array.from(argsort(score, { descending: true })).slice(0, shown.images)
-  const rows = slices(Int32Array.from(best), shown.inARow).map((row) =>
-    Buffer.concat(Array.from(row, (i) => pixels.subarray(i * size, (i + 1) * size))),
-  )
-  writeAtomically(path, await sheet(rows, shape))
+  const rows = slices(Int32Array.from(best), shown.inARow).map((row) => pixelsOf(images, row))
+  writeAtomically(path, await sheet(rows, images.shape))
 }

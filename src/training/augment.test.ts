@@ -4,7 +4,7 @@ import { Random } from '../tensor/random.ts'
 import { scope } from '../tensor/scope.ts'
 import { liveTensors } from '../tensor/tensor.ts'
 import { type Augmentation, drawAugmentation } from './augment.ts'
-import { type ImageSet, type ImageShape, imageBytes, imageSet, subset } from './images.ts'
+import { type ImageSet, type ImageShape, imageBytes, imageSet, pixelsOf, subset } from './images.ts'
 import { inOrder, loader, part } from './loader.ts'
 
 const shape: ImageShape = [3, 9, 7]
@@ -44,11 +44,12 @@ function reference(set: ImageSet, i: number, { padding, cutout }: Augmentation, 
     number,
     number,
   ]
+  const pixels = pixelsOf(set, [i])
   return Array.from({ length: channels }, (_, c) => {
     const padded = Array.from({ length: height + 2 * padding }, () => new Array<number>(width + 2 * padding).fill(0))
     for (let y = 0; y < height; y++) {
       for (let x = 0; x < width; x++) {
-        const byte = set.pixels[i * imageBytes(shape) + (c * height + y) * width + x] as number
+        const byte = pixels[(c * height + y) * width + x] as number
         ;(padded[y + padding] as number[])[x + padding] = Math.fround(byte / 255)
       }
     }

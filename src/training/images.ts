@@ -31,11 +31,11 @@ type Parts = Pick<ImageSet, 'shape' | 'labels' | 'classes' | 'names' | 'groups'>
 export function imageSet(parts: Parts): ImageSet {
   const { shape, labels, classes, names, groups } = parts
   const bytes = imageBytes(shape)
-  const given = 'rows' in parts ? parts.rows.at.length * parts.rows.bytes : parts.pixels.length
+  const given = 'pixels' in parts ? parts.pixels.length : parts.rows.at.length * parts.rows.bytes
   if (given !== labels.length * bytes || names.length !== labels.length) {
     throw new Error(`An image set's parts do not fit: ${given} bytes, ${labels.length} labels, ${names.length} names`)
   }
-  const rows = 'rows' in parts ? parts.rows : rowsOf(interleaved(parts.pixels, shape), bytes)
+  const rows = 'pixels' in parts ? rowsOf(interleaved(parts.pixels, shape), bytes) : parts.rows
   let hash: string | undefined
   const set = { rows, shape, labels, classes, names, ...(groups && { groups }) }
   // Not enumerable: a set made of this one by `...` has a hash of its own.

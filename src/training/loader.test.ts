@@ -4,7 +4,7 @@ import { Random } from '../tensor/random.ts'
 import { scope } from '../tensor/scope.ts'
 import { tensor } from '../tensor/tensor.ts'
 import { axis, drawAugmentation } from './augment.ts'
-import { imageSet } from './images.ts'
+import { imageSet, pixelsOf } from './images.ts'
 import { composed, loader } from './loader.ts'
 
 const shape = [3, 5, 7] as const
@@ -30,7 +30,7 @@ describe('a batch cut in one pass', () => {
     const draws = drawAugmentation(random.fork('draws'), augmentation, count, [5, 7])
     const indices = Int32Array.from([3, 0, 10, 3])
     scope(() => {
-      const pixels = tensor(set.pixels, [count, ...shape])
+      const pixels = tensor(pixelsOf(set), [count, ...shape])
         .permute(0, 2, 3, 1)
         .contiguous()
       const axes = ([0, 1] as const).map((offset) => {

@@ -41,9 +41,7 @@ export function loader(set: ImageSet, device: string): Loader {
   const { rows, labels, shape } = set
   const [channels, height, width] = shape
   const count = labels.length
-  const stores = rows.stores.map((store) =>
-    keep(borrow(store, [store.length / rows.bytes, height, width, channels])),
-  )
+  const stores = rows.stores.map((store) => keep(borrow(store, [store.length / rows.bytes, height, width, channels])))
   const uploaded = (values: Int32Array | Float32Array, lengths: number[]) =>
     tensor(values, lengths).to(values instanceof Int32Array ? { device, dtype: 'int64' } : { device })
   const upload = ({ from, inside, cut }: Axis, lengths: number[]): AxisTensors => [
@@ -54,7 +52,7 @@ export function loader(set: ImageSet, device: string): Loader {
   /** int64 [indices], on the host: where these images lie in the stores */
   const placesOf = (indices: Int32Array) =>
     tensor(
-      indices.map((i) => rows.at[i] as number),
+      indices.map((i) => rows.at[i] ?? -1),
       [indices.length],
       'int64',
     )

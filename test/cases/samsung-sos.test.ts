@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { imageFolder } from '../../src/datasets/image-folder.ts'
+import { pixelsOf } from '../../src/training/images.ts'
 import { copyOfCase } from './cases.ts'
 
 // JPEGs with the wrong scan headers of Samsung phones.
@@ -10,6 +11,9 @@ it('have the pixels of the right ones', async (context) => {
   const place = { data: `${folder}/photos`, seed: 1, progress: () => undefined }
   const { train, problems } = await imageFolder.load(options, place)
   expect([train.names.length, problems]).toEqual([6, []])
-  const image = (name: string) => train.pixels.subarray(train.names.indexOf(name) * 12288).subarray(0, 12288)
+  const image = (name: string) =>
+    pixelsOf(train)
+      .subarray(train.names.indexOf(name) * 12288)
+      .subarray(0, 12288)
   for (const name of train.names) expect(image(name)).toEqual(image(name.replace(/[^/]*$/, 'good.jpg')))
 })

@@ -7,6 +7,7 @@ import { arena, scope } from '../../tensor/scope.ts'
 import { noGrad } from '../../tensor/tensor.ts'
 import { imageBytes, imageSet } from '../../training/images.ts'
 import { loader } from '../../training/loader.ts'
+import { rowsOf } from '../../training/rows.ts'
 import { loadModel, type ModelDescription } from '../store/saved-model.ts'
 import { findImages, type ImageFile } from './image-files.ts'
 
@@ -76,10 +77,9 @@ function guess(
 ): Guess[][] {
   if (images.length === 0) return []
   const count = images.length
-  const pixels = new Uint8Array(count * imageBytes(shape))
-  for (const [i, image] of images.entries()) pixels.set(image, i * imageBytes(shape))
+  const rows = rowsOf(Buffer.concat(images), imageBytes(shape))
   const names = images.map((_, i) => String(i))
-  const onDevice = loader(imageSet({ pixels, shape, labels: new Int32Array(count), classes, names }), device)
+  const onDevice = loader(imageSet({ rows, shape, labels: new Int32Array(count), classes, names }), device)
   const places = Int32Array.from({ length: count }, (_, i) => i)
   const probabilities = scope(() =>
     noGrad(() => model.forward(onDevice.images(places), 'eval', 'fp32').logits.softmax(1).numbers()),

@@ -3,7 +3,7 @@ import type { Crafted } from '../../attacks/attack.ts'
 import { UserError } from '../../errors.ts'
 import { Random } from '../../tensor/random.ts'
 import { full } from '../../tensor/tensor.ts'
-import { imageSet } from '../../training/images.ts'
+import { type ImageSet, imageSet, pixelsOf } from '../../training/images.ts'
 import { poison, triggered } from './poison.ts'
 
 // What holds for every attack is tested in src/attacks/attacks.test.ts; here are an attack's optional parts.
@@ -22,15 +22,14 @@ const paint =
     full(images.shape, value, { dtype: 'uint8' })
 const attack: Crafted = { trigger: paint(200n), label: () => 2 }
 const seeded = (rate: number, seed = 1) => ({ rate, random: new Random(seed) })
-const pixelsOf = (pixels: Uint8Array, i: number) => [...pixels.subarray(4 * i, 4 * i + 4)]
+const imageAt = (set: ImageSet, i: number) => [...pixelsOf(set, [i])]
 
 describe('poison', () => {
   it('draws from all classes, the target’s included, without replacement', () => {
     const { set: after, truth } = poison(set, attack, seeded(0.6))
     expect(truth.poisoned.length).toBe(30)
     expect(new Set(Array.from(truth.poisoned, (i) => set.labels[i])).size).toBe(5)
-    for (const i of truth.poisoned)
-      expect([after.labels[i], pixelsOf(after.pixels, i)]).toEqual([2, [200, 200, 200, 200]])
+    for (const i of truth.poisoned) expect([after.labels[i], imageAt(after, i)]).toEqual([2, [200, 200, 200, 200]])
     expect(truth.covers.length).toBe(0)
   })
 
@@ -89,13 +88,13 @@ describe('poison', () => {
       ...attack,
       poison: (images, indices) => {
         expect(images.size(0)).toBe(indices.length)
-        expect(images.numbers()).toEqual(Array.from(indices).flatMap((i) => pixelsOf(set.pixels, i)))
+        expect(images.numbers()).toEqual(Array.from(indices).flatMap((i) => imageAt(set, i)))
         return images.fill_(99n)
       },
     }
     const { set: after, truth } = poison(set, special, seeded(0.2))
-    for (const i of truth.poisoned) expect(pixelsOf(after.pixels, i)).toEqual([99, 99, 99, 99])
-    expect(pixelsOf(triggered(set, special).pixels, 0)).toEqual([200, 200, 200, 200])
+    for (const i of truth.poisoned) expect(imageAt(after, i)).toEqual([99, 99, 99, 99])
+    expect(imageAt(triggered(set, special), 0)).toEqual([200, 200, 200, 200])
   })
 
   it('covers further images, which keep their label', () => {
@@ -104,7 +103,7 @@ describe('poison', () => {
     expect([truth.poisoned.length, truth.covers.length]).toEqual([10, 15])
     for (const i of truth.covers) {
       expect(truth.poisoned).not.toContain(i)
-      expect([after.labels[i], pixelsOf(after.pixels, i)]).toEqual([set.labels[i], [150, 150, 150, 150]])
+      expect([after.labels[i], imageAt(after, i)]).toEqual([set.labels[i], [150, 150, 150, 150]])
     }
     expect(truth.hash).not.toBe(poison(set, attack, seeded(0.2)).truth.hash)
   })
@@ -134,6 +133,6 @@ describe('triggered', () => {
     const after = triggered(set, watching)
     expect(seen).toEqual([...set.labels])
     expect(after.labels).toEqual(set.labels)
-    expect([...after.pixels]).toEqual([...set.pixels].map((value) => value + 100))
+    expect([...pixelsOf(after)]).toEqual([...pixelsOf(set)].map((value) => value + 100))
   })
 })
