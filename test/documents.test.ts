@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { writeExample } from '../src/datasets/cifar10-example.ts'
+import { writeExample } from '../src/datasets/cifar-example.ts'
 
 // Every command that README.md and docs/guide.md show is given to a shell, in their order, in a folder that has what they speak
 // of: photographs, CIFAR-10, a run. Only lengths and sizes are smaller.

@@ -8,10 +8,10 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { UserError } from '../errors.ts'
 import { pixelsOf } from '../training/images.ts'
+import { type CifarLabels, pickledBatch } from './cifar-batch.ts'
+import { exampleBatch, pickle, text, writeExample } from './cifar-example.ts'
+import { readPickle } from './cifar-pickle.ts'
 import { cifar10 } from './cifar10.ts'
-import { pickledBatch } from './cifar10-batch.ts'
-import { exampleBatch, pickle, text, writeExample } from './cifar10-example.ts'
-import { readPickle } from './cifar10-pickle.ts'
 
 const real = fileURLToPath(new URL('../../data/cifar-10-batches-py', import.meta.url))
 const missing = !existsSync(join(real, 'test_batch'))
@@ -20,6 +20,8 @@ const missing = !existsSync(join(real, 'test_batch'))
 const pickles: Record<string, string> = JSON.parse(
   readFileSync(new URL('../../test/golden/pickles.json', import.meta.url), 'utf8'),
 )
+
+const ten: CifarLabels = { key: 'labels', names: 'label_names', bytes: 1, at: 0, classes: 10 }
 
 const load = (data: string | undefined, limit = 0) =>
   cifar10.load(cifar10.options.parse({ limit }), { data, seed: 1, progress: () => undefined })
@@ -67,7 +69,7 @@ describe('readPickle', () => {
   })
 
   it.each(Object.entries(pickles))('reads what Python 3 writes: protocol %s keys', (_, packed) => {
-    const { pixels, labels, names } = pickledBatch(inflateSync(Buffer.from(packed, 'base64')), 'batch')
+    const { pixels, labels, names } = pickledBatch(inflateSync(Buffer.from(packed, 'base64')), 'batch', ten)
     expect([...pixels]).toEqual(Array.from({ length: 3072 }, (_, i) => (7 * i + 31) % 256))
     expect([[...labels], names]).toEqual([[8], ['a.png']])
   })
@@ -87,7 +89,7 @@ describe('readPickle', () => {
     [[9216, 1], '3072 bytes for each'],
   ])('refuses an array that says it is %s', (shape, reason) => {
     const batch = { ...exampleBatch(1, 3), ...(reason === 'labels' ? { pixels: new Uint8Array(2 * 3072) } : {}) }
-    const result = attempt(() => pickledBatch(pickle(batch, shape), 'batch'))
+    const result = attempt(() => pickledBatch(pickle(batch, shape), 'batch', ten))
     expect(result).toBeInstanceOf(UserError)
     expect((result as UserError).message).toContain(reason)
   })
@@ -101,7 +103,7 @@ describe('readPickle', () => {
       fc.property(damaged, ([changes, length]) => {
         const copy = Buffer.from(whole.subarray(0, length ?? whole.length))
         for (const [at, byte] of changes) if (at < copy.length) copy[at] = byte
-        const result = attempt(() => pickledBatch(copy, 'batch'))
+        const result = attempt(() => pickledBatch(copy, 'batch', ten))
         if (!(result instanceof UserError)) expect(result.pixels.length).toBe(3072 * result.labels.length)
       }),
       { numRuns: 2000 },
@@ -186,7 +188,7 @@ describe('cifar10', () => {
     await writeFile(join(place, 'batches.meta.txt'), 'a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n')
     expect((await load(place)).train.classes.join('')).toBe('abcdefghij')
     await writeFile(join(place, 'batches.meta.txt'), 'a\nb\n')
-    await expect(load(place)).rejects.toThrow('does not name ten classes')
+    await expect(load(place)).rejects.toThrow('does not name 10 classes')
   })
 
   it.each([
@@ -206,7 +208,9 @@ describe('cifar10', () => {
     await rm(place, { recursive: true })
     await writeExample(place, 'binary', 2)
     await truncate(join(place, 'data_batch_3.bin'), 3073)
-    await expect(load(place)).rejects.toThrow('"data_batch_3.bin" holds 1 images and "data_batch_1.bin" 2')
+    await expect(load(place)).rejects.toThrow(
+      '"data_batch_3.bin" holds 1 images, and by "data_batch_1.bin" it should hold 2',
+    )
     await truncate(join(place, 'data_batch_3.bin'), 3072)
     await expect(load(place)).rejects.toThrow('3072 bytes are not a whole number of records')
     await rm(join(place, 'data_batch_3.bin'))

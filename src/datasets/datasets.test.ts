@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { writeImagenet, writeSigns } from '../../test/data-examples.ts'
 import { ownCache } from '../../test/own-cache.ts'
 import { imageSet } from '../training/images.ts'
-import { writeExample } from './cifar10-example.ts'
+import { writeExample, writeHundred } from './cifar-example.ts'
 import type { Dataset, DatasetEntry } from './dataset.ts'
 import { type DatasetName, datasets } from './index.ts'
 
@@ -29,6 +29,7 @@ const writeImages = async (folder: string) => {
 const examples: Record<DatasetName, Example> = {
   signs: { options: { train: 260, test: 24 }, write: null },
   cifar10: { options: {}, write: (folder) => writeExample(folder, 'python', 3) },
+  cifar100: { options: {}, write: (folder) => writeHundred(folder, 'python') },
   gtsrb: { options: {}, write: writeSigns },
   'imagenet-subset': { options: {}, write: writeImagenet },
   'image-folder': { options: {}, write: writeImages },

@@ -1,4 +1,5 @@
 import { cifar10 } from './cifar10.ts'
+import { cifar100 } from './cifar100.ts'
 import type { DatasetEntry } from './dataset.ts'
 import { gtsrb } from './gtsrb.ts'
 import { imageFolder } from './image-folder.ts'
@@ -9,6 +10,7 @@ import { signs } from './signs.ts'
 export const datasets = {
   signs,
   cifar10,
+  cifar100,
   gtsrb,
   'imagenet-subset': imagenetSubset,
   'image-folder': imageFolder,

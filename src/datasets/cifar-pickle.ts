@@ -1,4 +1,4 @@
-// The python pickles of CIFAR-10, as Python 2 and 3 write them in protocols 0 to 5: plain values, and numpy arrays of bytes.
+// The python pickles of CIFAR-10 and CIFAR-100, as Python 2 and 3 write them in protocols 0 to 5: plain values, and numpy arrays of bytes.
 // This reads exactly those and calls nothing: a global is a word to compare, never a function to look up. Longer than most,
 // because the opcodes of six protocols are one table.
 import { UserError } from '../errors.ts'
@@ -36,10 +36,10 @@ const globals: Readonly<Record<string, string>> = {
   '_codecs encode': 'encode',
 }
 const bytesType = 'uint8'
-/** Some times what a batch of 10,000 images has: a file of nothing but empty lists must not fill the memory. */
+/** Some times what a file of 50,000 images has: a file of nothing but empty lists must not fill the memory. */
 const mostValues = 400_000
 
-/** The value in a pickle as CIFAR-10's are; for anything else a UserError that says at which byte. */
+/** The value in a pickle as CIFAR's are; for anything else a UserError that says at which byte. */
 export function readPickle(bytes: Uint8Array, file: string): Pickled {
   return new Reader(bytes, file).read()
 }
@@ -152,7 +152,7 @@ class Reader {
       case 0x52: // REDUCE
         return this.#reduce()
       default:
-        throw this.#error(`opcode 0x${code.toString(16).padStart(2, '0')} does not occur in batches of CIFAR-10`)
+        throw this.#error(`opcode 0x${code.toString(16).padStart(2, '0')} does not occur in files of CIFAR`)
     }
   }
 
@@ -160,7 +160,7 @@ class Reader {
     const where = `byte ${this.#input.at} of ${this.#input.length}`
     return new UserError(
       'data',
-      `Cannot read "${this.#file}" as a python batch of CIFAR-10: ${reason} (${where}). ${remedy}`,
+      `Cannot read "${this.#file}" as a python file of CIFAR: ${reason} (${where}). ${remedy}`,
     )
   }
 
@@ -284,8 +284,7 @@ class Reader {
   }
 }
 
-const remedy =
-  'Unpack it again; where a program of yours wrote it, let that write a label byte and 3072 pixel bytes an image to data_batch_1.bin, …, or class folders'
+const remedy = 'Unpack it again; where a program of yours wrote it, let that write the binary form, or class folders'
 
 function isWord(value: Pickled | undefined, text: string): boolean {
   return value instanceof Word && value.text === text
