@@ -41,3 +41,13 @@ export async function writeImagenet(folder: string): Promise<void> {
     for (const i of [0, 1]) await put(join(folder, name, `${i}.ppm`), ppm(30, 20, 10 * k + i))
   await put(join(folder, 'classes.csv'), 'wnid,index,name\nn02,7,"dog, brown"\nn01,3,tench\n')
 }
+
+/** A list `photos.csv` of twelve training and three test images of three classes, and the images. */
+export async function writeList(folder: string): Promise<void> {
+  const lines = ['path,label,split']
+  for (let i = 0; i < 15; i++) {
+    await put(join(folder, `images/${i}.ppm`), ppm(20, 18, i))
+    lines.push(`images/${i}.ppm,${['cat', 'dog', 'fox'][i % 3]},${i < 12 ? 'train' : 'test'}`)
+  }
+  await put(join(folder, 'photos.csv'), `${lines.join('\n')}\n`)
+}

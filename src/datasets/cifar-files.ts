@@ -1,5 +1,5 @@
 // The folders that CIFAR-10 and CIFAR-100 are published in, each in a python form and a binary one.
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -7,6 +7,7 @@ import { UserError } from '../errors.ts'
 import { type ImageSet, imageSet, subset } from '../training/images.ts'
 import { binaryBatch, type CifarLabels, imageSize, listedClasses, pickledBatch, pickledClasses } from './cifar-batch.ts'
 import type { Dataset, LoadContext } from './dataset.ts'
+import { isFile } from './place.ts'
 
 const forms = {
   python: { suffix: '', read: pickledBatch, classes: pickledClasses },
@@ -61,8 +62,6 @@ export function findCifar({ folders, train, meta, known }: Publication, data: st
     return named && isFile(join(folder, train[0] + forms[form].suffix))
   })
 }
-
-const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
 
 /** The images of a publication in the user's folder. */
 export async function loadCifar(

@@ -5,6 +5,7 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { writeImagenet, writeSigns } from '../../test/data-examples.ts'
 import { ownCache } from '../../test/own-cache.ts'
+import { writeImagenet, writeList, writeSigns } from '../../test/data-examples.ts'
 import { imageSet } from '../training/images.ts'
 import { writeExample, writeHundred } from './cifar-example.ts'
 import type { Dataset, DatasetEntry } from './dataset.ts'
@@ -32,6 +33,7 @@ const examples: Record<DatasetName, Example> = {
   cifar100: { options: {}, write: (folder) => writeHundred(folder, 'python') },
   gtsrb: { options: {}, write: writeSigns },
   'imagenet-subset': { options: {}, write: writeImagenet },
+  manifest: { options: {}, write: writeList, at: 'photos.csv' },
   'image-folder': { options: {}, write: writeImages },
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
@@ -8,6 +8,7 @@ import { decodeSets, decodeShape, type Encoded, type EncodedSets, encodedFile } 
 import { filesBelow, readTree } from './folder-tree.ts'
 import { isImage } from './image-names.ts'
 import { type ListedClass, listIn, readClassList } from './imagenet-subset/class-list.ts'
+import { isFolder } from './place.ts'
 
 const trainFolder = 'train'
 /** Folders with the test images, the first that is there; ILSVRC's own `test` has no classes. */
@@ -52,8 +53,6 @@ function readsAs(list: string): readonly ListedClass[] {
     throw error
   }
 }
-
-const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 
 async function look(data: string, list: string | undefined): Promise<EncodedSets> {
   const refuse = (facts: string) => new UserError('data', `Cannot load ImageNet's classes from "${data}": ${facts}`)

@@ -4,6 +4,7 @@ import type { DatasetEntry } from './dataset.ts'
 import { gtsrb } from './gtsrb.ts'
 import { imageFolder } from './image-folder.ts'
 import { imagenetSubset } from './imagenet-subset.ts'
+import { manifest } from './manifest.ts'
 import { signs } from './signs.ts'
 
 /** The catalogue of data sets, by the names the command line knows them by. */
@@ -13,6 +14,7 @@ export const datasets = {
   cifar100,
   gtsrb,
   'imagenet-subset': imagenetSubset,
+  manifest,
   'image-folder': imageFolder,
 } as const satisfies Record<string, DatasetEntry>
 
