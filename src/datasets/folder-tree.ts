@@ -29,6 +29,8 @@ export interface TreeFolder {
 /** Reasons for which links are left out. */
 export const linkOut = 'it is a link out of the folder'
 export const linkToFolder = 'it is a link to something that is not a file'
+/** Said of what is not there when it is looked at. */
+export const gone = 'it is a link to nothing, or gone'
 
 const largestFile = 128 * 2 ** 20
 
@@ -124,7 +126,7 @@ export function lookAt(root: Buffer, path: string): TreeFile | 'folder' | Unusab
   } catch (error) {
     const code = errorCode(error)
     if (code === 'ELOOP') return refuse('it is a link in a loop of links')
-    return refuse(code === 'ENOENT' ? 'it is a link to nothing, or gone' : `it cannot be looked at (${code})`)
+    return refuse(code === 'ENOENT' ? gone : `it cannot be looked at (${code})`)
   }
 }
 

@@ -63,7 +63,8 @@ export function labelledSets(images: readonly Labelled[], options: LabelledOptio
   const places = new Map(classes.map((name, place) => [name, place]))
   const encoded = (each: Labelled): Encoded => ({ ...each, label: places.get(each.label) as number })
   const notes = [...options.notes]
-  if (unused.length > 0) notes.push(`${plural(unused.length, 'image')} of the split "val" are not used`)
+  if (unused.length > 0)
+    notes.push(`${plural(unused.length, 'image')} of the split "val" ${unused.length === 1 ? 'is' : 'are'} not used`)
   return {
     data,
     classes,

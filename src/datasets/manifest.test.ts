@@ -69,12 +69,12 @@ describe('manifest', () => {
       'path,label,split\n0.ppm,a,train\n1.ppm,b,train\n2.ppm,a,validation\n3.ppm,a,test\n',
     )
     expect(test?.names).toEqual(['3.ppm'])
-    expect(notes).toEqual(['1 image of the split "val" are not used'])
+    expect(notes).toEqual(['1 image of the split "val" is not used'])
   })
 
   const good = 'path,label\n0.ppm,a\n1.ppm,b\n'
   it.each([
-    ['a file that is not there', 'no.ppm,a', 'list.csv:4: no.ppm', 'it is a link to nothing, or gone'],
+    ['a file that is not there', 'no.ppm,a', 'list.csv:4: no.ppm', 'there is no such file'],
     [
       'a path out of the folder',
       '../data/0.ppm,a',

@@ -15,6 +15,7 @@ import { readTreeFile } from './folder-tree.ts'
 import { type Labelled, labelledSets } from './labelled.ts'
 import { createFinder } from './manifest/finder.ts'
 import { type Row, readRows } from './manifest/rows.ts'
+import { isFile } from './place.ts'
 
 /** A CSV or JSON-lines file of paths and labels. */
 export const manifest = defineDataset({

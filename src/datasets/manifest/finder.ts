@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { showName } from '../file-names.ts'
-import { lookAt, type TreeFile } from '../folder-tree.ts'
+import { gone, lookAt, type TreeFile } from '../folder-tree.ts'
 
 /**
  * Finds files by paths that a list gives: the file, or why there is none to use. Paths are relative to `root` (a real
@@ -15,7 +15,12 @@ export function createFinder(root: Buffer): (path: string) => TreeFile | string 
     const known = folders.get(folder)
     if (known !== undefined) return known
     const found = lookAt(root, folder)
-    const own = found === 'folder' ? null : 'stamp' in found ? 'its folder is a file' : `its folder: ${found.reason}`
+    const own =
+      found === 'folder'
+        ? null
+        : 'stamp' in found
+          ? 'its folder is a file'
+          : `its folder: ${found.reason === gone ? 'there is none' : found.reason}`
     const reason = barred(posix.dirname(folder)) ?? own
     folders.set(folder, reason)
     return reason
@@ -29,6 +34,7 @@ export function createFinder(root: Buffer): (path: string) => TreeFile | string 
     if (reason !== null) return reason
     const found = lookAt(root, path)
     if (found === 'folder') return 'it is a folder'
-    return 'stamp' in found ? found : (found.reason ?? 'it is hidden')
+    if ('stamp' in found) return found
+    return found.reason === gone ? 'there is no such file' : (found.reason ?? 'it is hidden')
   }
 }
