@@ -51,3 +51,38 @@ export async function writeList(folder: string): Promise<void> {
   }
   await put(join(folder, 'photos.csv'), `${lines.join('\n')}\n`)
 }
+
+/** An entry of a tar archive: a header by POSIX.1-1988 with what `change` makes of it, and the content. */
+export function tarEntry(
+  name: string,
+  content: string | Uint8Array,
+  { type = '0', size, change }: { type?: string; size?: string; change?: (header: Buffer) => void } = {},
+): Buffer {
+  const bytes = Buffer.from(content)
+  const header = Buffer.alloc(512)
+  header.write(name, 0, 100)
+  header.write('0000644\0', 100)
+  header.write(size ?? `${bytes.length.toString(8).padStart(11, '0')}\0`, 124, 'latin1')
+  header.write('00000000000\0', 136)
+  header.write(type, 156)
+  header.write('ustar\x0000', 257, 'latin1')
+  header.fill(' ', 148, 156)
+  const sum = header.reduce((total, byte) => total + byte, 0)
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+  change?.(header)
+  return Buffer.concat([header, bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)])
+}
+
+/** A whole archive. */
+export const tarOf = (...entries: readonly Buffer[]) => Buffer.concat([...entries, Buffer.alloc(1024)])
+
+/** Shards `train-000.tar`, `train-001.tar` and `val-000.tar` of six, six and three images of three classes. */
+export async function writeShards(folder: string): Promise<void> {
+  for (const [k, [name, count]] of Object.entries({ 'train-000': 6, 'train-001': 6, 'val-000': 3 }).entries()) {
+    const entries = Array.from({ length: count }, (_, i) => [
+      tarEntry(`${i}.ppm`, ppm(20, 18, 10 * k + i)),
+      tarEntry(`${i}.cls`, String(i % 3)),
+    ])
+    await put(join(folder, `${name}.tar`), tarOf(...entries.flat()))
+  }
+}

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { writeImagenet, writeSigns } from '../../test/data-examples.ts'
 import { ownCache } from '../../test/own-cache.ts'
 import { writeImagenet, writeList, writeSigns } from '../../test/data-examples.ts'
+import { writeImagenet, writeList, writeShards, writeSigns } from '../../test/data-examples.ts'
 import { imageSet } from '../training/images.ts'
 import { writeExample, writeHundred } from './cifar-example.ts'
 import type { Dataset, DatasetEntry } from './dataset.ts'
@@ -34,6 +35,7 @@ const examples: Record<DatasetName, Example> = {
   gtsrb: { options: {}, write: writeSigns },
   'imagenet-subset': { options: {}, write: writeImagenet },
   manifest: { options: {}, write: writeList, at: 'photos.csv' },
+  tar: { options: {}, write: writeShards },
   'image-folder': { options: {}, write: writeImages },
 }
 

@@ -6,6 +6,7 @@ import { imageFolder } from './image-folder.ts'
 import { imagenetSubset } from './imagenet-subset.ts'
 import { manifest } from './manifest.ts'
 import { signs } from './signs.ts'
+import { tar } from './tar.ts'
 
 /** The catalogue of data sets, by the names the command line knows them by. */
 export const datasets = {
@@ -15,6 +16,7 @@ export const datasets = {
   gtsrb,
   'imagenet-subset': imagenetSubset,
   manifest,
+  tar,
   'image-folder': imageFolder,
 } as const satisfies Record<string, DatasetEntry>
 

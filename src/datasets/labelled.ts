@@ -22,7 +22,15 @@ export interface LabelledOptions {
   readonly data: string
   /** the classes in their order; where they are not known, those of the training images */
   readonly classes?: readonly string[]
-  readonly problems: readonly Problem[]
+  /** what says nothing usable, each with its place and reason */
+  readonly faults: readonly Problem[]
+  /** how many should have said something, and what they are called: `line` */
+  readonly total: number
+  readonly noun: string
+  /** the share of them that may be faults */
+  readonly maxBroken: number
+  /** what else was left out */
+  readonly problems?: readonly Problem[]
   readonly notes: readonly string[]
 }
 
@@ -34,20 +42,22 @@ export function labelText(text: string): string | undefined {
 
 /** The images as training and test images, with their classes. */
 export function labelledSets(images: readonly Labelled[], options: LabelledOptions): EncodedSets {
-  const { data, problems } = options
-  const of = (wanted: Split) => images.filter(({ split }) => split === wanted)
-  const train = of('train')
-  const [test, unused] = of('test').length > 0 ? [of('test'), of('val')] : [of('val'), []]
+  const { data, faults, total, noun, maxBroken } = options
   const refuse = (facts: string, remedy: string) => {
     throw new UserError('data', `Cannot load images from "${data}": ${facts}. ${remedy}`)
   }
-  const told = problems[0]
-    ? `; ${plural(problems.length, 'line')} left out, the first is "${problems[0].file}": ${problems[0].reason}`
-    : ''
+  const [fault] = faults
+  const broken = `${faults.length} of ${plural(total, noun)} are unusable`
+  const told = fault ? `${broken}; the first is "${fault.file}": ${fault.reason}` : broken
+  if (faults.length > maxBroken * total)
+    refuse(`more than a share of ${maxBroken}: ${told}`, 'Repair or remove them, or raise --dataset.max-broken')
+  const of = (wanted: Split) => images.filter(({ split }) => split === wanted)
+  const train = of('train')
+  const [test, unused] = of('test').length > 0 ? [of('test'), of('val')] : [of('val'), []]
   const present = new Set(train.map(({ label }) => label))
   if (present.size < 2) {
-    const facts = `the ${plural(train.length, 'training image')} there have ${plural(present.size, 'label')}`
-    refuse(facts + told, 'Give images of two or more classes')
+    const facts = `the training images there have ${plural(present.size, 'label')}`
+    refuse(fault ? `${facts}: ${told}` : facts, 'Give images of two or more classes')
   }
   const classes = options.classes ?? sortedLabels(present)
   const unknown = sortedLabels(new Set([...train, ...test].map(({ label }) => label))).filter(
@@ -68,7 +78,7 @@ export function labelledSets(images: readonly Labelled[], options: LabelledOptio
   return {
     data,
     classes,
-    problems,
+    problems: [...faults, ...(options.problems ?? [])],
     notes,
     train: train.map(encoded),
     test: test.length === 0 ? null : test.map(encoded),

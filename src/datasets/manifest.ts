@@ -35,44 +35,36 @@ export const manifest = defineDataset({
 })
 
 async function look(data: string, maxBroken: number): Promise<EncodedSets> {
-  const { rows, faults, total } = readRows(data)
-  const problems: Problem[] = [...faults]
+  const { rows, faults: unread, total } = readRows(data)
+  const faults: Problem[] = [...unread]
   const root = await realpath(Buffer.from(dirname(data)), { encoding: 'buffer' })
   const find = createFinder(root)
   const images: Labelled[] = []
-  for (const { line, path, label, split } of withoutRepeats(rows, data, problems)) {
+  for (const { line, path, label, split } of withoutRepeats(rows, data, faults)) {
     const file = find(path)
-    if (typeof file === 'string') problems.push({ file: `${data}:${line}: ${path}`, reason: file })
+    if (typeof file === 'string') faults.push({ file: `${data}:${line}: ${path}`, reason: file })
     else images.push({ name: file.path, label, split, stamp: file.stamp, read: () => readTreeFile(root, file) })
   }
-  if (problems.length > maxBroken * total) {
-    const [first] = problems
-    const facts = `${problems.length} of ${total} lines are unusable, more than a share of ${maxBroken}`
-    throw new UserError(
-      'data',
-      `Cannot load images from "${data}": ${facts}; the first is "${first?.file}": ${first?.reason}. Repair or remove them, or raise --dataset.max-broken`,
-    )
-  }
-  return labelledSets(images, { data, problems, notes: [] })
+  return labelledSets(images, { data, faults, total, noun: 'line', maxBroken, notes: [] })
 }
 
 /** The first line of each image; none where its lines have different labels. */
-function withoutRepeats(rows: readonly Row[], data: string, problems: Problem[]): readonly Row[] {
+function withoutRepeats(rows: readonly Row[], data: string, faults: Problem[]): readonly Row[] {
   const first = new Map<string, Row>()
   const disputed = new Set<string>()
   for (const row of rows) {
     const before = first.get(row.path)
     const file = `${data}:${row.line}: ${row.path}`
     if (before === undefined) first.set(row.path, row)
-    else if (before.label === row.label) problems.push({ file, reason: `line ${before.line} lists it already` })
+    else if (before.label === row.label) faults.push({ file, reason: `line ${before.line} lists it already` })
     else {
       disputed.add(row.path)
-      problems.push({ file, reason: `line ${before.line} gives it another label, so it is not used` })
+      faults.push({ file, reason: `line ${before.line} gives it another label, so it is not used` })
     }
   }
   for (const path of disputed) {
     const { line } = first.get(path) as Row
-    problems.push({
+    faults.push({
       file: `${data}:${line}: ${path}`,
       reason: 'a later line gives it another label, so it is not used',
     })

@@ -1,11 +1,11 @@
 import { UserError } from '../../errors.ts'
 import type { Problem } from '../dataset.ts'
 import { showName } from '../file-names.ts'
+import { jsonRecords } from '../json-records.ts'
 import { labelText } from '../labelled.ts'
 import { type CsvRecord, readCsv } from '../read-csv.ts'
 import { type Split, splitsOf } from '../split-names.ts'
 import { readTextFile } from '../text-file.ts'
-import { jsonRecords } from './json-records.ts'
 
 /** What a line says of an image. */
 export interface Row {
