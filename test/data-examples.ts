@@ -1,6 +1,7 @@
 // Tiny data sets of every form, for tests.
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { parquetWriteBuffer } from 'hyparquet-writer'
 
 /** A PPM of one color but for its pixels' noise, which follows from `seed`. */
 export function ppm(width: number, height: number, seed: number): Buffer {
@@ -85,4 +86,23 @@ export async function writeShards(folder: string): Promise<void> {
     ])
     await put(join(folder, `${name}.tar`), tarOf(...entries.flat()))
   }
+}
+
+/** A Parquet file of images as plain bytes and labels as words. */
+export const parquetOf = (rows: readonly { readonly image: Uint8Array | null; readonly label: string | null }[]) =>
+  new Uint8Array(
+    parquetWriteBuffer({
+      columnData: [
+        { name: 'image', data: rows.map(({ image }) => image), type: 'BYTE_ARRAY', nullable: true },
+        { name: 'label', data: rows.map(({ label }) => label), type: 'STRING', nullable: true },
+      ],
+    }),
+  )
+
+/** Files `train-00000-of-00001.parquet` and `test-00000-of-00001.parquet` of twelve and three images of three classes. */
+export async function writeParquet(folder: string): Promise<void> {
+  const rows = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ image: ppm(20, 18, i), label: ['cat', 'dog', 'fox'][i % 3] as string }))
+  await put(join(folder, 'train-00000-of-00001.parquet'), parquetOf(rows(12)))
+  await put(join(folder, 'test-00000-of-00001.parquet'), parquetOf(rows(3)))
 }

@@ -7,6 +7,7 @@ import { writeImagenet, writeSigns } from '../../test/data-examples.ts'
 import { ownCache } from '../../test/own-cache.ts'
 import { writeImagenet, writeList, writeSigns } from '../../test/data-examples.ts'
 import { writeImagenet, writeList, writeShards, writeSigns } from '../../test/data-examples.ts'
+import { writeImagenet, writeList, writeParquet, writeShards, writeSigns } from '../../test/data-examples.ts'
 import { imageSet } from '../training/images.ts'
 import { writeExample, writeHundred } from './cifar-example.ts'
 import type { Dataset, DatasetEntry } from './dataset.ts'
@@ -36,6 +37,7 @@ const examples: Record<DatasetName, Example> = {
   'imagenet-subset': { options: {}, write: writeImagenet },
   manifest: { options: {}, write: writeList, at: 'photos.csv' },
   tar: { options: {}, write: writeShards },
+  parquet: { options: {}, write: writeParquet },
   'image-folder': { options: {}, write: writeImages },
 }
 

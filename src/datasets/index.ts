@@ -5,6 +5,7 @@ import { gtsrb } from './gtsrb.ts'
 import { imageFolder } from './image-folder.ts'
 import { imagenetSubset } from './imagenet-subset.ts'
 import { manifest } from './manifest.ts'
+import { parquet } from './parquet.ts'
 import { signs } from './signs.ts'
 import { tar } from './tar.ts'
 
@@ -17,6 +18,7 @@ export const datasets = {
   'imagenet-subset': imagenetSubset,
   manifest,
   tar,
+  parquet,
   'image-folder': imageFolder,
 } as const satisfies Record<string, DatasetEntry>
 
