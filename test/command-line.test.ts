@@ -83,7 +83,7 @@ const mistakes: [string, number, string][] = [
   ['train photos --attack badnets', 2, "Cannot use '--attack' with 'train'"],
   ['train photos --epochs', 2, "Cannot use '--epochs <n>': its value is missing"],
   ['train photos --defense.bottleneck', 2, "Cannot understand '--defense.bottleneck': its value is missing"],
-  ['train photos --data other', 2, "Cannot use '--data' with the folder 'photos': give one of them"],
+  ['train photos --data other', 2, "Cannot use '--data' with the images in 'photos': give one of them"],
   ['run --attack badnet', 2, "there is no 'badnet' (did you mean 'badnets'?); use none, badnets, "],
   ['run --model resnet18', 2, "'model': there is no 'resnet18'; use wrn"],
   ['run --flip no', 2, "'flip': expected true or false, not 'no'"],

@@ -114,7 +114,7 @@ describe('poison', () => {
     const words = ['--dataset', 'signs', '--attack', 'badnets', '--out', at('both')]
     expect(await command('poison', at('said'), ...words)).toMatchObject({
       code: 2,
-      error: `Cannot use '--dataset' with the folder '${at('said')}': give one of them\n`,
+      error: `Cannot use '--dataset' with the images in '${at('said')}': give one of them\n`,
     })
   })
 })

@@ -37,9 +37,9 @@ export async function writeSigns(folder: string): Promise<void> {
 }
 
 /** Two classes of ImageNet, a third folder that is in no list, and a class list in another order than the folders'. */
-export async function writeImagenet(folder: string): Promise<void> {
+export async function writeImagenet(folder: string, each = 2): Promise<void> {
   for (const [k, name] of ['train/n01', 'train/n02', 'train/n03', 'val/n01', 'val/n02'].entries())
-    for (const i of [0, 1]) await put(join(folder, name, `${i}.ppm`), ppm(30, 20, 10 * k + i))
+    for (let i = 0; i < each; i++) await put(join(folder, name, `${i}.ppm`), ppm(30, 20, 10 * k + i))
   await put(join(folder, 'classes.csv'), 'wnid,index,name\nn02,7,"dog, brown"\nn01,3,tench\n')
 }
 

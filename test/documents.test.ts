@@ -1,14 +1,25 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeExample } from '../src/datasets/cifar-example.ts'
+import { put, writeImagenet, writeList, writeParquet, writeShards, writeSigns } from './data-examples.ts'
 
 // Every command that README.md and docs/guide.md show is given to a shell, in their order, in a folder that has what they speak
-// of: photographs, CIFAR-10, a run. Only lengths and sizes are smaller.
+// of: photographs, data in other forms, a run. Only lengths and sizes are smaller.
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const home = mkdtempSync(join(tmpdir(), 'documents-'))
@@ -64,6 +75,14 @@ beforeAll(async () => {
   await sharp(pixels).jpeg().toFile(join(home, 'new.jpg'))
   mkdirSync(join(home, 'data'))
   await writeExample(join(home, 'data', 'cifar-10-batches-py'), 'python', 40)
+  await writeList(home)
+  await writeSigns(join(home, 'data', 'GTSRB'))
+  await writeImagenet(join(home, 'data', 'imagenet'), 10)
+  await put(join(home, 'half.csv'), 'wnid,name\nn01,tench\nn03,crane\n')
+  await writeShards(join(home, 'shards'))
+  cpSync(join(home, 'shards', 'train-000.tar'), join(home, 'shards.tar'))
+  await writeParquet(join(home, 'parquet'))
+  cpSync(join(home, 'parquet', 'train-00000-of-00001.parquet'), join(home, 'set.parquet'))
   for (const name of ['experiments', 'results']) symlinkSync(join(root, name), join(home, name))
 })
 

@@ -5,7 +5,7 @@ import type { TrainingResult } from '../experiment/store/schema.ts'
 import { runTraining, trainingDefaults, trainingSettings } from '../experiment/train.ts'
 import type { Findings } from '../training/suspicion.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
-import { refuseTwice } from './data-argument.ts'
+import { imagesArgument, refuseTwice } from './data-argument.ts'
 import { dryRun } from './dry-run.ts'
 import { withExamples } from './failure.ts'
 import { inRun } from './session.ts'
@@ -31,7 +31,7 @@ export const trainCommand = withExamples(
     quiet: ['data'], // the argument under another name
     defaults: trainingDefaults,
   })
-    .argument('[data]', 'a folder of class folders, or of CIFAR-10 batches')
+    .argument('[data]', imagesArgument)
     .option('--dry-run', 'check everything, say what would be done, and stop'),
   example,
 ).action(async (folder: string | undefined, options, command: Command) => {

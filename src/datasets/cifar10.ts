@@ -44,5 +44,6 @@ export const cifar10 = defineDataset({
   learningRate: 0.1,
   options: z.object(cifarShape),
   recognizes: (path) => findCifar(publication, path) !== undefined,
+  folderOf: () => null,
   load: (options, context) => loadCifar(publication, options, context),
 })

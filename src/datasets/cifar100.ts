@@ -41,5 +41,6 @@ export const cifar100 = defineDataset({
       .describe('fine tells 100 classes apart, coarse the 20 groups that they are of'),
   }),
   recognizes: (path) => findCifar(fine, path) !== undefined,
+  folderOf: () => null,
   load: ({ labels, ...options }, context) => loadCifar(labels === 'fine' ? fine : coarse, options, context),
 })

@@ -44,6 +44,8 @@ export interface DatasetEntry<Schema extends z.ZodObject = z.ZodObject> {
   readonly options: Schema
   /** whether what lies at `path` has this entry's form; entries are asked in the catalogue's order */
   recognizes(path: string): boolean
+  /** the folder in which the images' names are paths of files; null where images are no files of their own */
+  folderOf(path: string): string | null
   load(options: z.output<Schema>, context: LoadContext): Promise<Dataset>
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,7 +35,7 @@ const examples: Record<DatasetName, Example> = {
   cifar10: { options: {}, write: (folder) => writeExample(folder, 'python', 3) },
   cifar100: { options: {}, write: (folder) => writeHundred(folder, 'python') },
   gtsrb: { options: {}, write: writeSigns },
-  'imagenet-subset': { options: {}, write: writeImagenet },
+  'imagenet-subset': { options: {}, write: (folder) => writeImagenet(folder) },
   manifest: { options: {}, write: writeList, at: 'photos.csv' },
   tar: { options: {}, write: writeShards },
   parquet: { options: {}, write: writeParquet },
@@ -82,6 +83,13 @@ describe.each(Object.entries(datasets) as [DatasetName, DatasetEntry][])('data s
   it('is recognized by what it is given, and by nothing else', () => {
     const recognized = Object.entries(datasets).find(([, each]) => data !== undefined && each.recognizes(data))
     expect(recognized?.[0]).toBe(write === null ? undefined : name)
+  })
+
+  it('says where the files lie that its images are named by, if there are such', () => {
+    const folder = data === undefined ? null : entry.folderOf(data)
+    if (folder === null) return
+    for (const set of [loaded.train, loaded.test])
+      for (const file of set?.names ?? []) expect(existsSync(join(folder, file)), file).toBe(true)
   })
 
   it('gives the same again', async () => {

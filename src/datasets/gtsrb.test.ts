@@ -45,9 +45,9 @@ describe('gtsrb', () => {
   })
 
   it('takes the names of the classes from signnames.csv', async () => {
-    await put(join(folder, 'signnames.csv'), 'ClassId,SignName\n2,Stop\n1,"Ahead, only"\n')
-    expect((await load()).train.classes).toEqual(['0', 'Ahead, only', 'Stop'])
-    await appendFile(join(folder, 'signnames.csv'), '5,Stop\n')
+    await put(join(folder, 'signnames.csv'), 'ClassId,SignName\n2,Speed limit (20km/h)\n1,"Ice/snow, ahead"\n')
+    expect((await load()).train.classes).toEqual(['0', 'ice or snow, ahead', 'speed limit 20'])
+    await appendFile(join(folder, 'signnames.csv'), '5,Speed limit 20\n')
     await expect(load()).rejects.toThrow(/signnames.csv", line 4: it says again what stood above/)
   })
 

@@ -39,6 +39,7 @@ export const gtsrb = defineDataset({
       ),
   }),
   recognizes: (path) => find(path) !== undefined,
+  folderOf: (path) => find(path) ?? null,
   async load({ crop, heldOut, ...settings }, context) {
     const { data } = context
     if (data === undefined) throw new UserError('usage', 'Cannot load GTSRB from nowhere: give --data its folder')

@@ -36,6 +36,7 @@ export const imageFolder = defineDataset({
   }),
   // whatever is no other entry's: what is wrong with it is told when it is loaded
   recognizes: () => true,
+  folderOf: (path) => path,
   async load({ nested, ...settings }, context) {
     const { data } = context
     if (data === undefined) throw new UserError('usage', 'Cannot load images from nowhere: give --data a folder')
@@ -60,6 +61,7 @@ async function look(data: string, nested: boolean): Promise<EncodedSets> {
         : code === 'ENOTDIR'
           ? 'it is not a folder'
           : `it cannot be read (${code})`
-    throw new UserError('data', `Cannot load images from "${data}": ${facts}. Give a folder of class folders`)
+    const remedy = 'Give a folder of class folders, or a .csv, .jsonl, .tar or .parquet file'
+    throw new UserError('data', `Cannot load images from "${data}": ${facts}. ${remedy}`)
   }
 }

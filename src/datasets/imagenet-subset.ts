@@ -31,12 +31,13 @@ export const imagenetSubset = defineDataset({
       .string()
       .overwrite((path) => (path === '' ? '' : resolve(path)))
       .default('')
-      .describe('another class list, which may choose fewer classes (default: the one in the data)'),
+      .describe('another class list, which may choose fewer classes; where empty, the one in the data'),
   }),
   recognizes(path) {
     const list = listIn(path)
     return list !== undefined && readsAs(list).some(({ folder }) => isFolder(join(path, trainFolder, folder)))
   },
+  folderOf: (path) => path,
   async load({ classes, ...settings }, context) {
     const { data } = context
     if (data === undefined) throw new UserError('usage', 'Cannot load ImageNet from nowhere: give --data its folder')

@@ -27,6 +27,7 @@ export const manifest = defineDataset({
   learningRate: 0.1,
   options: z.object(decodeShape({ size: 32 })),
   recognizes: (path) => /\.(csv|tsv|jsonl|ndjson)$/i.test(path) && isFile(path),
+  folderOf: dirname,
   async load(settings, context) {
     const { data } = context
     if (data === undefined) throw new UserError('usage', 'Cannot load a list from nowhere: give --data its file')

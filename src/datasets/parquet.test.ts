@@ -10,7 +10,7 @@ import { UserError } from '../errors.ts'
 import { parquet } from './parquet.ts'
 
 /** written by PyArrow, as test/golden/make_parquet.py says */
-const golden = fileURLToPath(new URL('../../test/golden/parquet', import.meta.url))
+const golden = fileURLToPath(new URL('../../test/golden', import.meta.url))
 const goldenPixel = (i: number, [x, y, c]: readonly [number, number, number]) =>
   (31 * i + 7 * (24 * y + 3 * x + c)) % 256
 

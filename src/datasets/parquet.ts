@@ -23,9 +23,13 @@ export const parquet = defineDataset({
   learningRate: 0.1,
   options: z.object({
     ...decodeShape({ size: 32 }),
-    label: z.string().default('').describe('the column of the labels (default: label, or what looks like it)'),
+    label: z
+      .string()
+      .default('')
+      .describe('the column of the labels; where empty, the one named label, or what looks like it'),
   }),
   recognizes: (path) => filesAt(path).length > 0,
+  folderOf: () => null,
   async load({ label, ...settings }, context) {
     const { data } = context
     if (data === undefined) throw new UserError('usage', 'Cannot load Parquet from nowhere: give --data its file')

@@ -22,6 +22,7 @@ export const signs = defineDataset({
     test: count.default(1000).describe('how many images to test on'),
   }),
   recognizes: () => false,
+  folderOf: () => null,
   async load({ train, test }, { seed, progress }) {
     const draw = async (split: 'train' | 'test', length: number, before: number): Promise<ImageSet> => {
       const size = imageBytes(shape)

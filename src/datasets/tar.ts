@@ -24,6 +24,7 @@ export const tar = defineDataset({
   learningRate: 0.1,
   options: z.object(decodeShape({ size: 32 })),
   recognizes: (path) => shardsAt(path) !== undefined,
+  folderOf: () => null,
   async load(settings, context) {
     const { data } = context
     if (data === undefined) throw new UserError('usage', 'Cannot load shards from nowhere: give --data a .tar file')

@@ -3,7 +3,7 @@ import { detectPoison, type GivenDetection, resolveDetection } from './measure/d
 import { evaluateModel } from './measure/evaluate-model.ts'
 import { evaluationSettings, openMeasured } from './measure/evaluation-settings.ts'
 import { type Format, poisonData as writePoisoned } from './poison-data.ts'
-import { onFolder } from './prepare/data.ts'
+import { onData } from './prepare/data.ts'
 import { type Listener, silent } from './prepare/listener.ts'
 import { previewTrigger } from './preview-trigger.ts'
 import { resumeRun } from './resume.ts'
@@ -103,7 +103,7 @@ export async function classify(
 /** Where `data` is given without `dataset`, the folder says which it is. */
 function detected(settings: GivenSettings): Readonly<Record<string, unknown>> {
   const { data, dataset } = settings
-  return typeof data === 'string' && dataset === undefined ? onFolder(data, settings) : settings
+  return typeof data === 'string' && dataset === undefined ? onData(data, settings) : settings
 }
 
 async function inFolder<T>(

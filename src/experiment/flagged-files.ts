@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, renameSync, statSync, unlinkSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { nameBytes } from '../datasets/file-names.ts'
+import { type DatasetName, datasets } from '../datasets/index.ts'
 import { UserError } from '../errors.ts'
 import { readFlagged } from '../report/suspects.ts'
 import { recordedSettings } from './store/recorded-trigger.ts'
@@ -12,7 +13,7 @@ export interface FlaggedFiles {
   readonly names: readonly string[]
 }
 
-/** Reads what a run flagged in a folder of image files. */
+/** Reads what a run flagged among image files. */
 export function flaggedFiles(run: string): FlaggedFiles {
   const list = join(run, 'suspects.csv')
   const refuse = (code: 'usage' | 'data', facts: string): never => {
@@ -20,8 +21,10 @@ export function flaggedFiles(run: string): FlaggedFiles {
   }
   if (!existsSync(run)) refuse('usage', 'there is no such directory; give that of a finished run')
   if (!existsSync(list)) refuse('usage', 'it has no suspects.csv; give a finished run whose defense flags images')
-  const { data } = recordedSettings(run)
-  if (typeof data !== 'string') return refuse('data', 'its images were drawn, and are no files')
+  const { data: given, dataset } = recordedSettings(run)
+  const { folderOf } = datasets[dataset as DatasetName]
+  const data = typeof given === 'string' ? folderOf(given) : null
+  if (data === null) return refuse('data', 'its images are no files of their own')
   const names = readFlagged(list)
   const missing = names.find((name) => !statSync(pathOf(data, name), { throwIfNoEntry: false })?.isFile())
   if (missing !== undefined) refuse('data', `there is no file '${missing}' in '${data}' (any more)`)

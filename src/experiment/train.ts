@@ -10,7 +10,7 @@ import { accuracyOn } from '../training/predict.ts'
 import { type Findings, findings, type Suspicion } from '../training/suspicion.ts'
 import { watchForCollapse } from './measure/collapse.ts'
 import { leadingLabel } from './measure/leading-label.ts'
-import { loadDataset, onFolder } from './prepare/data.ts'
+import { loadDataset, onData } from './prepare/data.ts'
 import { defend, refuseWithoutClean } from './prepare/defend.ts'
 import { holdOut } from './prepare/hold-out.ts'
 import type { Listener } from './prepare/listener.ts'
@@ -131,5 +131,5 @@ export function trainingSettings(data: string, given: Readonly<Record<string, un
     throw new UserError('usage', `Cannot train by the configuration of an experiment: ${facts}; give it to 'run'`)
   }
   const defaults = given.defense === undefined ? trainingDefaults : {}
-  return { ...defaults, ...onFolder(data, given), attack: 'none', 'test-share': 0 }
+  return { ...defaults, ...onData(data, given), attack: 'none', 'test-share': 0 }
 }

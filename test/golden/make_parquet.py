@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-folder = Path(__file__).with_name("parquet")
+folder = Path(__file__).parent
 
 
 def png(i):

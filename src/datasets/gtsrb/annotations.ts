@@ -46,6 +46,12 @@ export function readAnnotations(folder: string, path: string, problems: Problem[
   return found
 }
 
+/** `Speed limit (20km/h)` as `speed limit 20`, and no slash, so that class folders can be named so. */
+function className(name: string): string {
+  const plain = name.replace(/\s*\((\d+)\s*km\/h\)/, ' $1').replaceAll('/', ' or ')
+  return showName(Buffer.from(plain.trim().toLowerCase()))
+}
+
 /** The names of the classes by number, from the first of these lists that is there; undefined where none is. */
 export function readSignNames(paths: readonly string[]): ReadonlyMap<number, string> | undefined {
   const path = paths.find((each) => existsSync(each))
@@ -55,10 +61,10 @@ export function readSignNames(paths: readonly string[]): ReadonlyMap<number, str
     const [number = '', name = ''] = fields
     if (line === 1 && !/^\d+$/.test(number)) continue
     const bad = fault ?? (/^\d{1,6}$/.test(number) && name !== '' ? null : 'it is not a number and a name')
-    const twice = names.has(Number(number)) || [...names.values()].includes(shown(name))
+    const twice = names.has(Number(number)) || [...names.values()].includes(className(name))
     if (bad !== null || twice)
       throw new UserError('data', `Cannot read "${path}", line ${line}: ${bad ?? 'it says again what stood above'}`)
-    names.set(Number(number), shown(name))
+    names.set(Number(number), className(name))
   }
   return names
 }

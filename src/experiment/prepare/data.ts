@@ -16,8 +16,8 @@ export function datasetAt(data: string): DatasetName {
   return found[0] as DatasetName
 }
 
-/** Settings for a person's own folder of images: the folder itself says which data set of the catalogue it is. */
-export function onFolder(data: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+/** Settings for a person's own images: what lies there says which data set of the catalogue it is. */
+export function onData(data: string, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return { ...given, dataset: datasetAt(data), data }
 }
 

@@ -7,7 +7,7 @@ import { knownClasses } from '../../datasets/cifar10.ts'
 import { liveTensors } from '../../tensor/tensor.ts'
 import { poisonData, train } from '../api.ts'
 import { resolveConfig } from '../settings/config.ts'
-import { loadDataset, onFolder } from './data.ts'
+import { loadDataset, onData } from './data.ts'
 import { silent } from './listener.ts'
 import { loadTrusted } from './trusted.ts'
 
@@ -70,7 +70,7 @@ describe('trusted images of another data set than the others', () => {
   })
 
   const load = (data: string, given: object, clean: string) => {
-    const config = resolveConfig({ ...onFolder(at(data), {}), clean: at(clean), ...given })
+    const config = resolveConfig({ ...onData(at(data), {}), clean: at(clean), ...given })
     return loadDataset(config, silent).then(({ train }) => loadTrusted(config, train, silent))
   }
 

@@ -1,3 +1,4 @@
+import { decodeShape } from '../../datasets/encoded.ts'
 import { UserError } from '../../errors.ts'
 import { type ImageSet, imageSet } from '../../training/images.ts'
 import { type Config, resolveConfig } from '../settings/config.ts'
@@ -31,11 +32,18 @@ export async function loadTrusted(config: Config, untrusted: ImageSet, listener:
   return imageSet({ ...train, labels, classes: untrusted.classes })
 }
 
-/** All of the images. Options belong to their data set: those of another one mean nothing here. */
+/**
+ * All of the images. Options belong to their data set: those of another one mean nothing here, but for those of decoding,
+ * by which the images must be as large as the others.
+ */
 function trustedConfig(given: Config, data: string): Config {
   const config = { ...given, 'test-share': 0 }
   const dataset = datasetAt(data)
   if (dataset === config.dataset) return { ...config, data }
   const { options } = resolveConfig({ dataset })
-  return { ...config, dataset, data, options: { ...config.options, dataset: options.dataset } }
+  const shared = Object.entries(config.options.dataset).filter(
+    ([name]) => name in decodeShape({ size: 32 }) && name in options.dataset,
+  )
+  const own = { ...options.dataset, ...Object.fromEntries(shared) }
+  return { ...config, dataset, data, options: { ...config.options, dataset: own } }
 }
