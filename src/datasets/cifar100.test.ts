@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { z } from 'zod'
+import { pixelsOf } from '../training/images.ts'
 import { writeHundred } from './cifar-example.ts'
 import { cifar100 } from './cifar100.ts'
 
@@ -25,7 +26,7 @@ describe('cifar100', () => {
     expect(binary.test?.hash).toBe(python.test?.hash)
     expect([python.train.labels.length, python.train.classes.length]).toEqual([10, 100])
     expect([...python.train.labels.subarray(0, 3)]).toEqual([5, 10, 15])
-    expect([...python.train.pixels.subarray(0, 3)]).toEqual([31, 38, 45])
+    expect([...pixelsOf(python.train).subarray(0, 3)]).toEqual([31, 38, 45])
   })
 
   it.each(['.', 'binary'])('tells the 20 groups apart where asked to (%s)', async (place) => {

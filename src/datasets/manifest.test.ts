@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { z } from 'zod'
 import { ppm, put } from '../../test/data-examples.ts'
+import { ownCache } from '../../test/own-cache.ts'
 import { UserError } from '../errors.ts'
 import { manifest } from './manifest.ts'
 
@@ -12,7 +13,7 @@ describe('manifest', () => {
   let home: string
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'manifest-'))
-    vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'))
+    ownCache(join(home, 'cache'))
     for (let i = 0; i < 6; i++) await put(join(home, 'data', `${i}.ppm`), ppm(10, 10, i))
     await put(join(home, 'data', 'in, side/a "b".ppm'), ppm(10, 10, 9))
   })

@@ -6,7 +6,9 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { z } from 'zod'
 import { parquetOf, ppm, put, writeParquet } from '../../test/data-examples.ts'
+import { ownCache } from '../../test/own-cache.ts'
 import { UserError } from '../errors.ts'
+import { pixelsOf } from '../training/images.ts'
 import { parquet } from './parquet.ts'
 
 /** written by PyArrow, as test/golden/make_parquet.py says */
@@ -18,7 +20,7 @@ describe('parquet', () => {
   let home: string
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'parquet-'))
-    vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'))
+    ownCache(join(home, 'cache'))
   })
   afterEach(async () => {
     vi.unstubAllEnvs()
@@ -42,7 +44,7 @@ describe('parquet', () => {
       [9, [7, 7, 2]],
     ] as const) {
       const [x, y, c] = place
-      expect(train.pixels[i * 192 + c * 64 + y * 8 + x]).toBe(goldenPixel(i, place))
+      expect(pixelsOf(train)[i * 192 + c * 64 + y * 8 + x]).toBe(goldenPixel(i, place))
     }
     expect([...(test?.labels ?? [])]).toEqual([1, 2, 0])
     expect(notes).toEqual([

@@ -8,7 +8,9 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { z } from 'zod'
 import { ppm, put, tarEntry, tarOf, writeShards } from '../../test/data-examples.ts'
+import { ownCache } from '../../test/own-cache.ts'
 import { UserError } from '../errors.ts'
+import { pixelsOf } from '../training/images.ts'
 import { readSlice } from './slice.ts'
 import { openTar } from './tar/entries.ts'
 import { tar } from './tar.ts'
@@ -17,7 +19,7 @@ describe('tar', () => {
   let home: string
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'tar-'))
-    vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'))
+    ownCache(join(home, 'cache'))
   })
   afterEach(async () => {
     vi.unstubAllEnvs()
@@ -50,7 +52,7 @@ describe('tar', () => {
         [1, 0, 1],
       ])
       const pixels = ppm(16, 16, 1).subarray(-768)
-      expect(train.pixels[768 + 256]).toBe(pixels[1])
+      expect(pixelsOf(train)[768 + 256]).toBe(pixels[1])
       expect(new Set(problems.map(({ reason }) => reason))).toEqual(
         new Set(['it is neither an image nor a label by its name']),
       )
