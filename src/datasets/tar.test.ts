@@ -68,6 +68,7 @@ describe('tar', () => {
     const list = join(home, 'shards', 'train-{000..001}.tar')
     expect(tar.recognizes(list)).toBe(true)
     expect((await load(list)).train.hash).toBe(train.hash)
+    await expect(load('{0..99999}-{0..99999}.tar')).rejects.toThrow('its braces stand for 10000000000 archives')
     await expect(load(join(home, 'shards', 'train-{000..012}.tar'))).rejects.toThrow(
       /11 of 13 archives are not there; the first is ".*train-002.tar"/,
     )

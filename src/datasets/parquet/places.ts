@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../errors.ts'
 import { lookAt } from '../folder-tree.ts'
-import { isFile, isFolder } from '../place.ts'
+import { entriesOf, isFile, isFolder } from '../place.ts'
 
 const named = (name: string) => /\.parquet$/i.test(name) && !name.startsWith('.')
 
@@ -20,7 +20,9 @@ function filesIn(folder: string): readonly string[] {
     const found = lookAt(root, name)
     return typeof found === 'object' && 'stamp' in found
   }
-  const names = readdirSync(folder).filter(named)
+  const names = entriesOf(folder)
+    .map(({ name }) => name)
+    .filter(named)
   return names
     .filter(usable)
     .sort()

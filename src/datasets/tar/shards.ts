@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../errors.ts'
 import { lookAt } from '../folder-tree.ts'
-import { isFile, isFolder } from '../place.ts'
+import { entriesOf, isFile, isFolder } from '../place.ts'
 
 const archive = /\.(tar|tgz|tar\.[a-z0-9]+)$/i
 const mostShards = 100_000
@@ -18,7 +18,7 @@ export function shardsAt(data: string): readonly string[] | undefined {
 }
 
 function shardsIn(folder: string): readonly string[] | undefined {
-  const entries = readdirSync(folder, { withFileTypes: true })
+  const entries = entriesOf(folder)
   if (entries.some((entry) => entry.isDirectory() && !entry.name.startsWith('.'))) return undefined
   const root = realpathSync.native(folder, { encoding: 'buffer' })
   const names = entries.map(({ name }) => name).filter((name) => archive.test(name) && !name.startsWith('.'))
@@ -31,11 +31,13 @@ function shardsIn(folder: string): readonly string[] | undefined {
 
 /** The paths that a list in braces stands for; as many digits as its first number is written with. */
 function expand(pattern: string): readonly string[] {
+  const lists = Array.from(pattern.matchAll(/\{(\d+)\.\.(\d+)\}/g), ([, from, to]) => Number(to) - Number(from) + 1)
+  const count = lists.reduce((product, length) => product * length, 1)
+  if (lists.some((length) => length < 1) || count > mostShards)
+    throw new UserError('usage', `Cannot load images from "${pattern}": its braces stand for ${count} archives`)
   const [whole, first = '', last = ''] = /\{(\d+)\.\.(\d+)\}/.exec(pattern) ?? []
   if (whole === undefined) return [pattern]
   const [from, to] = [Number(first), Number(last)]
-  if (to < from || to - from >= mostShards)
-    throw new UserError('usage', `Cannot load images from "${pattern}": ${whole} counts from ${from} to ${to}`)
   return Array.from({ length: to - from + 1 }, (_, i) => String(from + i).padStart(first.length, '0')).flatMap(
     (number) => expand(pattern.replace(whole, number)),
   )
