@@ -14,6 +14,7 @@ const composing = [
   'experiment/store',
   'experiment/prepare',
   'experiment/measure',
+  'experiment/check',
   'report',
   'experiment',
 ]

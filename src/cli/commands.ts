@@ -20,6 +20,11 @@ export const commands: readonly Listed[] = [
     load: async () => (await import('./train.ts')).trainCommand,
   },
   {
+    name: 'check',
+    description: 'Say what is wrong with a data set before anything is trained: broken files, copies, telltale labels',
+    load: async () => (await import('./check.ts')).checkCommand,
+  },
+  {
     name: 'predict',
     description: 'Classify image files with a model',
     load: async () => (await import('./predict.ts')).predictCommand,

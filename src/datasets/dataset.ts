@@ -5,6 +5,25 @@ import type { ImageSet } from '../training/images.ts'
 export interface Problem {
   readonly file: string
   readonly reason: string
+  /** the file is a class's folder, and gives no image */
+  readonly emptyClass?: true
+}
+
+/** What a file of a data set is besides its picture. */
+export interface FileFacts {
+  /** the image's name in its set, and in problems */
+  readonly name: string
+  readonly bytes: number
+  /** SHA-256 of the content */
+  readonly hash: string
+  /** by the content, such as 'jpeg'; null where the content is no image that is known */
+  readonly format: string | null
+  /** whether the file ends before its format does */
+  readonly truncated: boolean
+  /** pixels of the upright picture; null where the head of the file does not say */
+  readonly size: { readonly width: number; readonly height: number } | null
+  /** what else a label should not follow from, by name, as `exif: 'there'` */
+  readonly metadata: Readonly<Record<string, string>>
 }
 
 /** Images to train on, and images nobody tampered with to test on where there are some. */
@@ -47,6 +66,8 @@ export interface DatasetEntry<Schema extends z.ZodObject = z.ZodObject> {
   /** the folder in which the images' names are paths of files; null where images are no files of their own */
   folderOf(path: string): string | null
   load(options: z.output<Schema>, context: LoadContext): Promise<Dataset>
+  /** facts about the image files at `data`, usable or not; only for a data set in which each image is a file */
+  files?(data: string, progress: LoadContext['progress']): Promise<readonly FileFacts[]>
 }
 
 export function defineDataset<Schema extends z.ZodObject>(entry: DatasetEntry<Schema>): DatasetEntry<Schema> {

@@ -116,7 +116,8 @@ const beginnings: readonly (readonly [start: string, format: string])[] = [
   ['\0\0\0\x0cJXL ', 'jxl'],
 ]
 
-function formatOf(bytes: Uint8Array): string | null {
+/** The format of a file by its content; null where that is nothing known. */
+export function formatOf(bytes: Uint8Array): string | null {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 400)).toString('latin1')
   if (head.startsWith('RIFF') && head.startsWith('WEBPVP8', 8)) return 'webp'
   if (head.startsWith('ftypavi', 4)) return 'avif'

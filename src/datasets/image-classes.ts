@@ -39,6 +39,7 @@ export interface ClassRules {
   readonly problems: Problem[]
 }
 
+const noImages = 'there are no image files in it'
 const clutter = ['__macosx', '@eadir', 'lost+found', '$recycle.bin', 'system volume information']
 
 /** The class folders in a tree and the image files in them; a UserError where that is no data set, or not one. */
@@ -77,7 +78,8 @@ function withoutOthers(tree: TreeFolder, problems: Problem[]): TreeFolder {
   for (const folder of tree.folders) {
     const reason = reasonToPass(folder)
     if (reason === undefined) folders.push(withoutOthers(folder, problems))
-    else if (!problems.some(({ file }) => file === folder.path)) problems.push({ file: folder.path, reason })
+    else if (!problems.some(({ file }) => file === folder.path))
+      problems.push({ file: folder.path, reason, ...(reason === noImages && { emptyClass: true }) })
   }
   return { ...tree, folders }
 }
@@ -86,7 +88,7 @@ function reasonToPass(folder: TreeFolder): string | undefined {
   if (clutter.includes(folder.name.toLowerCase())) return 'it holds what a system left behind, and no class'
   if (isRun(folder)) return 'it is a run of this program'
   if (hasImages(folder)) return undefined
-  return holdsRuns(folder) ? 'it holds runs of this program' : 'there are no image files in it'
+  return holdsRuns(folder) ? 'it holds runs of this program' : noImages
 }
 
 function isRun({ files, path }: TreeFolder): boolean {

@@ -5,6 +5,16 @@ import { linkOut, linkToFolder, type TreeFolder } from './folder-tree.ts'
 /** Refuses the data: the facts, the remedy. */
 export type Refuse = (facts: string, remedy: string) => never
 
+/** Data that cannot be used, with all that was found wrong until then. */
+export class DataRefusal extends UserError {
+  readonly problems: readonly Problem[]
+
+  constructor(message: string, problems: readonly Problem[]) {
+    super('data', message)
+    this.problems = problems
+  }
+}
+
 /** A UserError that also says how many links were not followed, which may be all that somebody sees in the folder. */
 export function refusal(data: string, problems: readonly Problem[]): Refuse {
   return (facts, remedy) => {
@@ -16,7 +26,7 @@ export function refusal(data: string, problems: readonly Problem[]): Refuse {
     ]
     const told = links.length === 0 ? '' : `; ${links.join(' and ')} ${out + folders === 1 ? 'is' : 'are'} not followed`
     const way = out + folders === 0 ? remedy : `${remedy}, as files and not as links`
-    throw new UserError('data', `Cannot load images from "${data}": ${facts}${told}. ${way}`)
+    throw new DataRefusal(`Cannot load images from "${data}": ${facts}${told}. ${way}`, [...problems])
   }
 }
 

@@ -20,7 +20,7 @@ export function refuseTooBroken(
   options: BrokenOptions,
 ): void {
   const { total, maxBroken } = options
-  const refuseFor = refusal(data, options.problems)
+  const refuseFor = refusal(data, [...options.problems, ...problems])
   const refuse = (facts: string, remedy: string) => {
     const [first] = problems
     refuseFor(first === undefined ? facts : `${facts}; the first is "${first.file}": ${first.reason}`, remedy)
@@ -41,7 +41,7 @@ export function withoutUnusedClasses({ train, test }: ImageSets, problems: Probl
   if (used.size === train.classes.length) return { train, test }
   const kept = train.classes.filter((_, label) => used.has(label))
   const reason = 'none of its training images is usable: it is no class'
-  for (const name of train.classes) if (!kept.includes(name)) problems.push({ file: name, reason })
+  for (const name of train.classes) if (!kept.includes(name)) problems.push({ file: name, reason, emptyClass: true })
   return { train: ofClasses(train, kept), test: test && ofClasses(test, kept) }
 }
 

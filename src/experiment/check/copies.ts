@@ -1,0 +1,161 @@
+// Images that are there several times: the same, or nearly.
+import { createHash } from 'node:crypto'
+import type { ImageSet } from '../../training/images.ts'
+import { correlation, hashWords, type Print, printOf } from './difference-hash.ts'
+import {
+  type Check,
+  type Item,
+  type Material,
+  type Named,
+  nameOf,
+  type Picture,
+  picturesOf,
+  plural,
+} from './finding.ts'
+import { nearPairs } from './near-pairs.ts'
+import { pixelsOf } from './pixels.ts'
+
+/** Bits of 128 that may differ between copies. */
+const mostBits = 12
+/** The least correlation of copies. */
+const leastCorrelation = 0.95
+
+/** The same content: by pixels as they are trained on, and by the bytes of files, also of data that are refused. */
+export const exactDuplicates: Check = {
+  title: 'images that are there several times',
+  find(material) {
+    const { files, sets } = material
+    const groups = sets
+      ? groupBy(picturesOf(material), hashOf(material))
+      : groupBy(filesOf(material), hashOfFile(files))
+    const items = groups.map((group) => itemOf(group, saysOfExact(group, files)))
+    return items.length === 0 ? null : { says: sumOf(items, 'exact duplicates'), items }
+  },
+}
+
+/** Nearly the same picture: scaled, saved again, a little lighter, with a small mark on it. */
+export const nearDuplicates: Check = {
+  title: 'images that look nearly the same',
+  find(material) {
+    const pictures = firstOfEach(picturesOf(material), hashOf(material))
+    const links = nearLinks(pictures, (picture) => printOf(setOf(material, picture), picture.at))
+    const items = linked(pictures.length, links).map((group) => {
+      const members = group.map((i) => pictures[i] as Picture)
+      const within = new Set(group)
+      const bits = Math.max(...links.filter(({ i }) => within.has(i)).map(({ distance }) => distance))
+      return { ...itemOf(members, `${members.length} images that look nearly the same`), figures: { bits } }
+    })
+    return items.length === 0 ? null : { says: sumOf(items, 'near duplicates'), items }
+  },
+}
+
+const setOf = ({ sets }: Material, { split }: Picture) => sets?.[split] as ImageSet
+
+/** SHA-256 of an image's pixels; kept, since two checks ask for it. */
+function hashOf(material: Material): (picture: Picture) => string {
+  const known = pixelHashes.get(material) ?? new Map<string, string>()
+  pixelHashes.set(material, known)
+  return (picture) => {
+    const key = `${picture.split} ${picture.at}`
+    const hash = known.get(key) ?? sha256(pixelsOf(setOf(material, picture), picture.at))
+    known.set(key, hash)
+    return hash
+  }
+}
+
+const pixelHashes = new WeakMap<Material, Map<string, string>>()
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('base64')
+
+const filesOf = ({ files }: Material): Named[] => [...files.keys()].map((file) => ({ file, class: null, split: null }))
+const hashOfFile = (files: Material['files']) => (named: Named) => files.get(named.file)?.hash ?? named.file
+
+/** Of images that are the same the first: the others are told as exact duplicates. */
+function firstOfEach(pictures: readonly Picture[], keyOf: (picture: Picture) => string): Picture[] {
+  const seen = new Set<string>()
+  return pictures.filter((picture) => {
+    const key = keyOf(picture)
+    const isFirst = !seen.has(key)
+    seen.add(key)
+    return isFirst
+  })
+}
+
+/** Groups of two or more with the same key, in the order of their first members. */
+function groupBy<T>(all: readonly T[], keyOf: (each: T) => string): T[][] {
+  const groups = new Map<string, T[]>()
+  for (const each of all) {
+    const key = keyOf(each)
+    const group = groups.get(key)
+    if (group) group.push(each)
+    else groups.set(key, [each])
+  }
+  return [...groups.values()].filter(({ length }) => length > 1)
+}
+
+interface Link {
+  readonly i: number
+  readonly j: number
+  /** bits that differ */
+  readonly distance: number
+}
+
+function nearLinks(pictures: readonly Picture[], printOfPicture: (picture: Picture) => Print | null): Link[] {
+  const prints = pictures.map(printOfPicture)
+  const places = [...prints.keys()].filter((i) => prints[i])
+  const hashes = new Uint32Array(places.length * hashWords)
+  places.forEach((i, place) => {
+    hashes.set((prints[i] as Print).hash, place * hashWords)
+  })
+  const links: Link[] = []
+  nearPairs(hashes, { words: hashWords, most: mostBits }, (a, b, distance) => {
+    const [i, j] = [places[a] as number, places[b] as number]
+    if (correlation((prints[i] as Print).grid, (prints[j] as Print).grid) < leastCorrelation) return
+    links.push({ i, j, distance })
+  })
+  return links
+}
+
+/** Groups of places that links join, directly or over others. */
+function linked(count: number, links: readonly Link[]): number[][] {
+  const parent = Int32Array.from({ length: count }, (_, i) => i)
+  const root = (i: number): number => {
+    let at = i
+    while (parent[at] !== at) {
+      parent[at] = parent[parent[at] as number] as number
+      at = parent[at] as number
+    }
+    return at
+  }
+  for (const { i, j } of links) {
+    const [a, b] = [root(i), root(j)]
+    parent[Math.max(a, b)] = Math.min(a, b)
+  }
+  return groupBy([...parent.keys()], (i) => String(root(i)))
+}
+
+function itemOf(group: readonly Named[], says: string): Item {
+  const classes = [...new Set(group.flatMap((each) => each.class ?? []))]
+  const splits = new Set(group.map(({ split }) => split))
+  return {
+    says,
+    images: group.map(nameOf),
+    classes,
+    across: [...(classes.length > 1 ? (['classes'] as const) : []), ...(splits.size > 1 ? (['splits'] as const) : [])],
+  }
+}
+
+function saysOfExact(group: readonly Named[], files: Material['files']): string {
+  const hashes = new Set(group.map(({ file }) => files.get(file)?.hash))
+  const same = hashes.size === 1 && !hashes.has(undefined) ? 'files of the same bytes' : 'images of the same pixels'
+  return `${group.length} ${same}`
+}
+
+function sumOf(items: readonly Item[], what: string): string {
+  const images = items.reduce((sum, item) => sum + item.images.length, 0)
+  const across = (between: 'classes' | 'splits') => items.filter((item) => item.across?.includes(between)).length
+  return [
+    `${plural(items.length, 'group')} of ${what}, ${images} images`,
+    `${plural(across('classes'), 'group')} under different labels`,
+    `${plural(across('splits'), 'group')} in both training and test images`,
+  ].join('; ')
+}
