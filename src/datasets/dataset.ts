@@ -5,9 +5,13 @@ import type { ImageSet } from '../training/images.ts'
 export interface Problem {
   readonly file: string
   readonly reason: string
-  /** the file is a class's folder, and gives no image */
-  readonly emptyClass?: true
 }
+
+/** Reasons for which a class's folder gives no image. */
+export const emptyClassReasons = {
+  noImages: 'there are no image files in it',
+  noneUsable: 'none of its training images is usable: it is no class',
+} as const
 
 /** What a file of a data set is besides its picture. */
 export interface FileFacts {

@@ -10,7 +10,7 @@
 // - Refused, since nobody can tell: a training split beside folders that are no splits, several training splits, splits
 //   without class folders, and several folders that hold nothing but folders, which are several data sets or splits. Where
 //   such are the classes, `nested` says so.
-import type { Problem } from './dataset.ts'
+import { emptyClassReasons, type Problem } from './dataset.ts'
 import { nameBytes } from './file-names.ts'
 import { filesBelow, type TreeFile, type TreeFolder } from './folder-tree.ts'
 import { className, isImage } from './image-names.ts'
@@ -39,7 +39,6 @@ export interface ClassRules {
   readonly problems: Problem[]
 }
 
-const noImages = 'there are no image files in it'
 const clutter = ['__macosx', '@eadir', 'lost+found', '$recycle.bin', 'system volume information']
 
 /** The class folders in a tree and the image files in them; a UserError where that is no data set, or not one. */
@@ -78,8 +77,7 @@ function withoutOthers(tree: TreeFolder, problems: Problem[]): TreeFolder {
   for (const folder of tree.folders) {
     const reason = reasonToPass(folder)
     if (reason === undefined) folders.push(withoutOthers(folder, problems))
-    else if (!problems.some(({ file }) => file === folder.path))
-      problems.push({ file: folder.path, reason, ...(reason === noImages && { emptyClass: true }) })
+    else if (!problems.some(({ file }) => file === folder.path)) problems.push({ file: folder.path, reason })
   }
   return { ...tree, folders }
 }
@@ -88,7 +86,7 @@ function reasonToPass(folder: TreeFolder): string | undefined {
   if (clutter.includes(folder.name.toLowerCase())) return 'it holds what a system left behind, and no class'
   if (isRun(folder)) return 'it is a run of this program'
   if (hasImages(folder)) return undefined
-  return holdsRuns(folder) ? 'it holds runs of this program' : noImages
+  return holdsRuns(folder) ? 'it holds runs of this program' : emptyClassReasons.noImages
 }
 
 function isRun({ files, path }: TreeFolder): boolean {

@@ -1,7 +1,7 @@
 // What is made of an image folder once its files are decoded: enough of them must be usable, and show something.
 import { type ImageSet, imageSet, subset } from '../training/images.ts'
 import { rowReader } from '../training/rows.ts'
-import type { Dataset, ImageSets, Problem } from './dataset.ts'
+import { type Dataset, emptyClassReasons, type ImageSets, type Problem } from './dataset.ts'
 import { refusal } from './refusal.ts'
 
 interface BrokenOptions {
@@ -40,8 +40,8 @@ export function withoutUnusedClasses({ train, test }: ImageSets, problems: Probl
   const used = new Set(train.labels)
   if (used.size === train.classes.length) return { train, test }
   const kept = train.classes.filter((_, label) => used.has(label))
-  const reason = 'none of its training images is usable: it is no class'
-  for (const name of train.classes) if (!kept.includes(name)) problems.push({ file: name, reason, emptyClass: true })
+  const reason = emptyClassReasons.noneUsable
+  for (const name of train.classes) if (!kept.includes(name)) problems.push({ file: name, reason })
   return { train: ofClasses(train, kept), test: test && ofClasses(test, kept) }
 }
 

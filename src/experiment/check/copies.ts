@@ -16,9 +16,9 @@ import { nearPairs } from './near-pairs.ts'
 import { pixelsOf } from './pixels.ts'
 
 /** Bits of 128 that may differ between copies. */
-const mostBits = 12
+const mostBits = 16
 /** The least correlation of copies. */
-const leastCorrelation = 0.95
+const leastCorrelation = 0.9
 
 /** The same content: by pixels as they are trained on, and by the bytes of files, also of data that are refused. */
 export const exactDuplicates: Check = {
@@ -155,7 +155,7 @@ function sumOf(items: readonly Item[], what: string): string {
   const across = (between: 'classes' | 'splits') => items.filter((item) => item.across?.includes(between)).length
   return [
     `${plural(items.length, 'group')} of ${what}, ${images} images`,
-    `${plural(across('classes'), 'group')} under different labels`,
-    `${plural(across('splits'), 'group')} in both training and test images`,
+    ...(across('classes') > 0 ? [`${plural(across('classes'), 'group')} under different labels`] : []),
+    ...(across('splits') > 0 ? [`${plural(across('splits'), 'group')} in both training and test images`] : []),
   ].join('; ')
 }

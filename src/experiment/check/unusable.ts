@@ -1,25 +1,27 @@
 // Files and folders that give no image, and files that are not what their names say.
-import type { FileFacts, Problem } from '../../datasets/dataset.ts'
+import { emptyClassReasons, type FileFacts, type Problem } from '../../datasets/dataset.ts'
 import { type Check, type Item, type Material, plural } from './finding.ts'
 
 type Kind = 'empty' | 'wrong type' | 'truncated' | 'unreadable' | 'left out'
 
 /** What kind of fault a problem is: its file tells, where the data set knows its files. */
-function kindOf({ file, emptyClass }: Problem, files: ReadonlyMap<string, FileFacts>): Kind {
+function kindOf({ file, reason }: Problem, files: ReadonlyMap<string, FileFacts>): Kind {
   const facts = files.get(file)
-  if (emptyClass) return 'empty'
+  if (isEmptyClass(reason)) return 'empty'
   if (!facts) return 'left out'
   if (facts.bytes === 0 || facts.truncated) return 'truncated'
   // a file that has a size for those who read its head is an image, and something else is wrong
   return facts.size === null && facts.format !== formatByName(file) ? 'wrong type' : 'unreadable'
 }
 
+const isEmptyClass = (reason: string) => (Object.values(emptyClassReasons) as string[]).includes(reason)
+
 function itemsOf({ problems, files }: Material, kind: Kind): Item[] {
   const own = problems.filter((problem) => kindOf(problem, files) === kind)
-  return own.map(({ file, reason, emptyClass }) => ({
+  return own.map(({ file, reason }) => ({
     says: reason,
     images: [{ file, class: null, split: null }],
-    classes: emptyClass ? [file] : [],
+    classes: isEmptyClass(reason) ? [file] : [],
   }))
 }
 
@@ -48,7 +50,7 @@ export const truncated = check(
 export const leftOut = check(
   'left out',
   'files and folders that are not used, by a stated rule',
-  (count) => `${plural(count, 'file')} or folders are not used`,
+  (count) => `${plural(count, 'file or folder', 'files or folders')} ${count === 1 ? 'is' : 'are'} not used`,
 )
 
 export const emptyClass = check(
