@@ -86,6 +86,11 @@ export const commands: readonly Listed[] = [
     load: async () => (await import('./list.ts')).listCommand,
   },
   {
+    name: 'data',
+    description: 'Download a published data set: goes on where it broke off, compares digests, unpacks',
+    load: async () => (await import('./data.ts')).dataCommand,
+  },
+  {
     name: 'cache',
     description: 'What the cache holds: decoded images, what was learned, the compiled addon; or clear it',
     load: async () => (await import('./cache.ts')).cacheCommand,

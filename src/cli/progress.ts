@@ -134,9 +134,12 @@ export function timeLeft(now = () => performance.now()): (done: number, total: n
 /** The listener's functions that count. */
 function counts(counting: (name: string) => (done: number, total: number) => void) {
   const writing = counting('writing images')
+  const fetching = counting('downloading, MB')
+  const megabytes = (bytes: number) => Math.round(bytes / 1e5) / 10
   return {
     reading: counting('reading images'),
     scoring: counting('scoring images'),
+    fetching: (done: number, total: number) => fetching(megabytes(done), megabytes(total)),
     writing(done: number, total: number) {
       begun()
       writing(done, total)

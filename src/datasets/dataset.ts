@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { ImageSet } from '../training/images.ts'
+import type { Publication } from './publication.ts'
 
 /** A file that was left out, and why. */
 export interface Problem {
@@ -65,6 +66,8 @@ export interface DatasetEntry<Schema extends z.ZodObject = z.ZodObject> {
   /** the base learning rate for it */
   readonly learningRate: number
   readonly options: Schema
+  /** what `data fetch` downloads; absent for a data set that nobody may pass on, or of a person's own */
+  readonly publication?: Publication
   /** whether what lies at `path` has this entry's form; entries are asked in the catalogue's order */
   recognizes(path: string): boolean
   /** the folder in which the images' names are paths of files; null where images are no files of their own */

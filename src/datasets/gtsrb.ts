@@ -8,6 +8,7 @@ import { decodeSets, decodeShape, type Encoded, type EncodedSets, encodedFile } 
 import { filesBelow, readTree, readTreeFile, type TreeFile, type TreeFolder } from './folder-tree.ts'
 import { type Annotation, readAnnotations, readSignNames } from './gtsrb/annotations.ts'
 import { croppedFile, hasListedSize } from './gtsrb/crop.ts'
+import { publication } from './gtsrb/publication.ts'
 import { tracks, withTracksHeldOut } from './gtsrb/tracks.ts'
 import { isImage } from './image-names.ts'
 
@@ -24,6 +25,7 @@ export const gtsrb = defineDataset({
   target: 1,
   flip: false,
   learningRate: 0.01,
+  publication,
   options: z.object({
     ...decodeShape({ size: 32 }),
     crop: z

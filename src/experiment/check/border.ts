@@ -1,5 +1,4 @@
-import type { ImageSet } from '../../training/images.ts'
-import { pixelsOf } from './pixels.ts'
+import { type ImageSet, pixelsOf } from '../../training/images.ts'
 
 /** Levels of 255 by which a pixel of a border may differ from its corner: what saving as JPEG does to one color. */
 const tolerance = 12
@@ -15,7 +14,7 @@ export interface Border {
 /** The borders of an image: rows and columns from each side that have the color of its first pixel there. */
 export function borderOf(set: ImageSet, i: number): Border {
   const [channels, height, width] = set.shape
-  const pixels = pixelsOf(set, i)
+  const pixels = pixelsOf(set, [i])
   const isLike = (y: number, x: number, cornerY: number, cornerX: number) => {
     for (let c = 0; c < channels; c++) {
       const plane = c * height * width

@@ -1,6 +1,6 @@
 // Images that are there several times: the same, or nearly.
 import { createHash } from 'node:crypto'
-import type { ImageSet } from '../../training/images.ts'
+import { type ImageSet, pixelsOf } from '../../training/images.ts'
 import { correlation, hashWords, type Print, printOf } from './difference-hash.ts'
 import {
   type Check,
@@ -13,7 +13,6 @@ import {
   plural,
 } from './finding.ts'
 import { nearPairs } from './near-pairs.ts'
-import { pixelsOf } from './pixels.ts'
 
 /** Bits of 128 that may differ between copies. */
 const mostBits = 16
@@ -33,7 +32,7 @@ export const exactDuplicates: Check = {
   },
 }
 
-/** Nearly the same picture: scaled, saved again, a little lighter, with a small mark on it. */
+/** Nearly the same picture: scaled, saved again, a little lighter. Images of one group are expected to look alike. */
 export const nearDuplicates: Check = {
   title: 'images that look nearly the same',
   find(material) {
@@ -57,7 +56,7 @@ function hashOf(material: Material): (picture: Picture) => string {
   pixelHashes.set(material, known)
   return (picture) => {
     const key = `${picture.split} ${picture.at}`
-    const hash = known.get(key) ?? sha256(pixelsOf(setOf(material, picture), picture.at))
+    const hash = known.get(key) ?? sha256(pixelsOf(setOf(material, picture), [picture.at]))
     known.set(key, hash)
     return hash
   }
@@ -109,6 +108,8 @@ function nearLinks(pictures: readonly Picture[], printOfPicture: (picture: Pictu
   const links: Link[] = []
   nearPairs(hashes, { words: hashWords, most: mostBits }, (a, b, distance) => {
     const [i, j] = [places[a] as number, places[b] as number]
+    const [one, other] = [pictures[i] as Picture, pictures[j] as Picture]
+    if (one.group !== null && one.group === other.group && one.split === other.split) return
     if (correlation((prints[i] as Print).grid, (prints[j] as Print).grid) < leastCorrelation) return
     links.push({ i, j, distance })
   })

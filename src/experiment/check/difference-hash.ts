@@ -1,8 +1,7 @@
 // A picture as 128 bits: whether brightness rises from each of 8×8 boxes to the next, along the row and down the column
 // (N. Krawetz, "Kind of Like That", 2013, has the rows alone). Scaling, saving again and light change few of the bits.
 // Photographs with little in them (a sky) share many, so that a pair must also correlate.
-import type { ImageSet } from '../../training/images.ts'
-import { pixelsOf } from './pixels.ts'
+import { type ImageSet, pixelsOf } from '../../training/images.ts'
 import { boxMeans, brightness } from './thumbnail.ts'
 
 /** Boxes along a side. */
@@ -23,7 +22,7 @@ export interface Print {
 /** What a picture is compared by; null for one that is nearly of one color. */
 export function printOf(set: ImageSet, i: number): Print | null {
   const [, height, width] = set.shape
-  const picture = brightness(pixelsOf(set, i), set.shape)
+  const picture = brightness(pixelsOf(set, [i]), set.shape)
   const grid = boxMeans(picture, { height, width }, { height: gridSide, width: gridSide })
   if (normalize(grid) < leastContrast) return null
   const hash = new Uint32Array(hashWords)

@@ -52,6 +52,8 @@ export interface Picture extends Named {
   /** its place in the set */
   readonly at: number
   readonly label: number
+  /** of images that show one thing, as the frames of a film do; null where the set has no groups */
+  readonly group: number | null
 }
 
 /** All images, those to train on first. */
@@ -62,7 +64,7 @@ export function picturesOf({ sets }: Pick<Material, 'sets'>): readonly Picture[]
     if (!set) return []
     return set.names.map((file, at) => {
       const label = set.labels[at] as number
-      return { file, class: set.classes[label] as string, split, at, label }
+      return { file, class: set.classes[label] as string, split, at, label, group: set.groups?.[at] ?? null }
     })
   })
 }

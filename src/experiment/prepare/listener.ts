@@ -4,6 +4,8 @@ import { quiet, type Reporter } from '../../training/reporter.ts'
 export interface Listener extends Reporter {
   /** files read so far */
   reading(done: number, total: number): void
+  /** bytes downloaded so far */
+  fetching(done: number, total: number): void
   /** images written so far */
   writing(done: number, total: number): void
   /** passes of images through a detector's model so far */
@@ -14,6 +16,7 @@ export interface Listener extends Reporter {
 export const silent: Listener = {
   ...quiet,
   reading() {},
+  fetching() {},
   writing() {},
   scoring() {},
 }
