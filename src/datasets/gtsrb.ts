@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { UserError } from '../errors.ts'
 import { defineDataset, type Problem } from './dataset.ts'
 import { decodeSets, decodeShape, type Encoded, type EncodedSets, encodedFile } from './encoded.ts'
+import { factsOfTree } from './file-facts.ts'
 import { filesBelow, readTree, readTreeFile, type TreeFile, type TreeFolder } from './folder-tree.ts'
 import { type Annotation, readAnnotations, readSignNames } from './gtsrb/annotations.ts'
 import { croppedFile, hasListedSize } from './gtsrb/crop.ts'
@@ -42,6 +43,7 @@ export const gtsrb = defineDataset({
   }),
   recognizes: (path) => find(path) !== undefined,
   folderOf: (path) => find(path) ?? null,
+  files: (data, progress) => factsOfTree(find(data) ?? data, progress),
   async load({ crop, heldOut, ...settings }, context) {
     const { data } = context
     if (data === undefined) throw new UserError('usage', 'Cannot load GTSRB from nowhere: give --data its folder')

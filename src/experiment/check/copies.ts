@@ -38,10 +38,11 @@ export const nearDuplicates: Check = {
   find(material) {
     const pictures = firstOfEach(picturesOf(material), hashOf(material))
     const links = nearLinks(pictures, (picture) => printOf(setOf(material, picture), picture.at))
-    const items = linked(pictures.length, links).map((group) => {
+    const distances = new Map(links.map(({ i, j, distance }) => [`${Math.min(i, j)} ${Math.max(i, j)}`, distance]))
+    const items = starsOf(links).map((group) => {
+      const [first, ...others] = group as [number, ...number[]]
       const members = group.map((i) => pictures[i] as Picture)
-      const within = new Set(group)
-      const bits = Math.max(...links.filter(({ i }) => within.has(i)).map(({ distance }) => distance))
+      const bits = Math.max(...others.map((other) => distances.get(`${first} ${other}`) as number))
       return { ...itemOf(members, `${members.length} images that look nearly the same`), figures: { bits } }
     })
     return items.length === 0 ? null : { says: sumOf(items, 'near duplicates'), items }
@@ -116,22 +117,26 @@ function nearLinks(pictures: readonly Picture[], printOfPicture: (picture: Pictu
   return links
 }
 
-/** Groups of places that links join, directly or over others. */
-function linked(count: number, links: readonly Link[]): number[][] {
-  const parent = Int32Array.from({ length: count }, (_, i) => i)
-  const root = (i: number): number => {
-    let at = i
-    while (parent[at] !== at) {
-      parent[at] = parent[parent[at] as number] as number
-      at = parent[at] as number
-    }
-    return at
-  }
+/**
+ * Groups of places such that every two that are linked are in a common group, and every member is linked to the group's
+ * first. Where A is like B and B like C alone, these are two groups: in a chain of many the ends have nothing in common.
+ */
+function starsOf(links: readonly Link[]): number[][] {
+  const later = new Map<number, Set<number>>()
   for (const { i, j } of links) {
-    const [a, b] = [root(i), root(j)]
-    parent[Math.max(a, b)] = Math.min(a, b)
+    const [first, second] = [Math.min(i, j), Math.max(i, j)]
+    later.set(first, (later.get(first) ?? new Set()).add(second))
   }
-  return groupBy([...parent.keys()], (i) => String(root(i)))
+  const told = new Set<string>()
+  const groups: number[][] = []
+  for (const first of [...later.keys()].sort((a, b) => a - b)) {
+    const others = [...(later.get(first) as Set<number>)].sort((a, b) => a - b)
+    const untold = others.filter((other) => !told.has(`${first} ${other}`))
+    if (untold.length === 0) continue
+    groups.push([first, ...untold])
+    for (const one of untold) for (const other of untold) if (later.get(one)?.has(other)) told.add(`${one} ${other}`)
+  }
+  return groups
 }
 
 function itemOf(group: readonly Named[], says: string): Item {
@@ -152,7 +157,7 @@ function saysOfExact(group: readonly Named[], files: Material['files']): string 
 }
 
 function sumOf(items: readonly Item[], what: string): string {
-  const images = items.reduce((sum, item) => sum + item.images.length, 0)
+  const images = new Set(items.flatMap((item) => item.images.map(({ file, split }) => `${split} ${file}`))).size
   const across = (between: 'classes' | 'splits') => items.filter((item) => item.across?.includes(between)).length
   return [
     `${plural(items.length, 'group')} of ${what}, ${images} images`,
