@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { writeExample } from '../src/datasets/cifar10-example.ts'
+import { writeExample } from '../src/datasets/cifar-example.ts'
 import { type Report, reportSchema } from '../src/experiment/check/report.ts'
 import { command } from './command.ts'
 

@@ -51,9 +51,9 @@ describe('data fetch', () => {
   })
 })
 
-describe('every publication', () => {
-  const published = Object.entries(datasets as Readonly<Record<string, DatasetEntry>>).flatMap(
-    ([name, { publication }]) => (publication ? [[name, publication] as const] : []),
+describe('every release', () => {
+  const published = Object.entries(datasets as Readonly<Record<string, DatasetEntry>>).flatMap(([name, { release }]) =>
+    release ? [[name, release] as const] : [],
   )
 
   it.each(published)('of %s is complete', (_, { archives, files, mostBytes }) => {

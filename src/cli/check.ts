@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Report } from '../experiment/check/report.ts'
 import { checkData } from '../experiment/check-data.ts'
-import { onFolder } from '../experiment/prepare/data.ts'
+import { onData } from '../experiment/prepare/data.ts'
 import type { Config } from '../experiment/settings/config.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { dataArgument, refuseTwice } from './data-argument.ts'
@@ -59,7 +59,7 @@ function configurationOf(command: Command): Config {
   const [folder] = command.args
   if (folder !== undefined) refuseTwice(command, folder)
   return readConfiguration(command, (given) => ({
-    ...(folder === undefined ? given : onFolder(folder, given)),
+    ...(folder === undefined ? given : onData(folder, given)),
     attack: 'none',
     'test-share': 0,
   }))

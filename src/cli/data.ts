@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { DatasetEntry } from '../datasets/dataset.ts'
 import { fetchPublished, sourceOf } from '../datasets/fetch.ts'
 import { datasets } from '../datasets/index.ts'
-import type { Publication } from '../datasets/publication.ts'
+import type { Release } from '../datasets/release.ts'
 import { withExamples } from './failure.ts'
 import { oneOf } from './options.ts'
 import { withListener } from './session.ts'
@@ -10,8 +10,8 @@ import { print, printJson, shown } from './terminal.ts'
 import { bytes } from './units.ts'
 
 const published = Object.fromEntries(
-  Object.entries(datasets as Readonly<Record<string, DatasetEntry>>).flatMap(([name, { publication }]) =>
-    publication ? [[name, publication]] : [],
+  Object.entries(datasets as Readonly<Record<string, DatasetEntry>>).flatMap(([name, { release }]) =>
+    release ? [[name, release]] : [],
   ),
 )
 const names = Object.keys(published)
@@ -36,24 +36,24 @@ export const dataCommand = withExamples(
   'deconfound data fetch cifar10 --mirror https://mirror.example.org/cifar',
   'deconfound data fetch cifar10 --mirror ~/Downloads',
 ).action(async (_: string, name: string, options: Options) => {
-  const publication = published[name] as Publication
+  const release = published[name] as Release
   const { to, mirror, json } = options
-  if (options.dryRun) return tellPlan(publication, options)
+  if (options.dryRun) return tellPlan(release, options)
   const { folder, wasThere } = await withListener(({ say, fetching }) =>
-    fetchPublished(publication, { to, mirror, say, progress: fetching }),
+    fetchPublished(release, { to, mirror, say, progress: fetching }),
   )
   if (json) printJson({ dataset: name, folder, wasThere })
   else print(`${shown(folder)} ${wasThere ? 'was there already' : 'is there now, as published'}`)
 })
 
-function tellPlan(publication: Publication, { to, mirror, json }: Options): void {
-  const archives = publication.archives.map((archive) => ({
+function tellPlan(release: Release, { to, mirror, json }: Options): void {
+  const archives = release.archives.map((archive) => ({
     from: sourceOf(archive, { to, mirror }),
     bytes: archive.bytes,
     md5: archive.md5,
     sha256: archive.sha256 ?? null,
   }))
-  const folder = `${to.replace(/\/+$/, '')}/${publication.folder}`
+  const folder = `${to.replace(/\/+$/, '')}/${release.folder}`
   const lines = archives.map(({ from, bytes: size, md5 }) => `${from}: ${bytes(size)}, MD5 ${md5}`)
   if (json) printJson({ folder, archives })
   else print(`${lines.join('\n')}\nto ${folder}\nNothing was fetched: this was a dry run`)

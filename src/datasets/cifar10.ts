@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { cifarShape, findCifar, loadCifar, type Publication } from './cifar-files.ts'
+import { release } from './cifar10/release.ts'
 import { defineDataset } from './dataset.ts'
 
 /** names of the files, without the suffix of their form */
@@ -42,6 +43,7 @@ export const cifar10 = defineDataset({
   target: 0,
   flip: true,
   learningRate: 0.1,
+  release,
   options: z.object(cifarShape),
   recognizes: (path) => findCifar(publication, path) !== undefined,
   folderOf: () => null,

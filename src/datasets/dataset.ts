@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { ImageSet } from '../training/images.ts'
-import type { Publication } from './publication.ts'
+import type { Release } from './release.ts'
 
 /** A file that was left out, and why. */
 export interface Problem {
@@ -13,23 +13,6 @@ export const emptyClassReasons = {
   noImages: 'there are no image files in it',
   noneUsable: 'none of its training images is usable: it is no class',
 } as const
-
-/** What a file of a data set is besides its picture. */
-export interface FileFacts {
-  /** the image's name in its set, and in problems */
-  readonly name: string
-  readonly bytes: number
-  /** SHA-256 of the content */
-  readonly hash: string
-  /** by the content, such as 'jpeg'; null where the content is no image that is known */
-  readonly format: string | null
-  /** whether the file ends before its format does */
-  readonly truncated: boolean
-  /** pixels of the upright picture; null where the head of the file does not say */
-  readonly size: { readonly width: number; readonly height: number } | null
-  /** what else a label should not follow from, by name, as `exif: 'there'` */
-  readonly metadata: Readonly<Record<string, string>>
-}
 
 /** Images to train on, and images nobody tampered with to test on where there are some. */
 export interface ImageSets {
@@ -67,14 +50,12 @@ export interface DatasetEntry<Schema extends z.ZodObject = z.ZodObject> {
   readonly learningRate: number
   readonly options: Schema
   /** what `data fetch` downloads; absent for a data set that nobody may pass on, or of a person's own */
-  readonly publication?: Publication
+  readonly release?: Release
   /** whether what lies at `path` has this entry's form; entries are asked in the catalogue's order */
   recognizes(path: string): boolean
   /** the folder in which the images' names are paths of files; null where images are no files of their own */
   folderOf(path: string): string | null
   load(options: z.output<Schema>, context: LoadContext): Promise<Dataset>
-  /** facts about the image files at `data`, usable or not; only for a data set in which each image is a file */
-  files?(data: string, progress: LoadContext['progress']): Promise<readonly FileFacts[]>
 }
 
 export function defineDataset<Schema extends z.ZodObject>(entry: DatasetEntry<Schema>): DatasetEntry<Schema> {

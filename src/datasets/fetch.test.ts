@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { exitCode } from '../errors.ts'
 import { type Member, tar, zip } from './archives-example.ts'
 import { fetchPublished } from './fetch.ts'
-import type { Archive, Publication } from './publication.ts'
+import type { Archive, Release } from './release.ts'
 
 // Against a server on this machine that breaks off, lies and changes its mind, and against archives that mean harm.
 
@@ -48,7 +48,7 @@ const members: readonly Member[] = [
 ]
 const whole = tar(members)
 
-function publicationOf(content: Buffer, more: Partial<Archive & Publication> = {}): Publication {
+function releaseOf(content: Buffer, more: Partial<Archive & Release> = {}): Release {
   const { form = 'tar.gz', into, ...rest } = more
   const md5 = createHash('md5').update(content).digest('hex')
   const sha256 = createHash('sha256').update(content).digest('hex')
@@ -63,8 +63,8 @@ function publicationOf(content: Buffer, more: Partial<Archive & Publication> = {
   }
 }
 
-const get = (publication = publicationOf(whole), more: { mirror?: string; silence?: number } = {}) =>
-  fetchPublished(publication, { to: home, say() {}, progress() {}, pauses: [1, 1], ...more })
+const get = (release = releaseOf(whole), more: { mirror?: string; silence?: number } = {}) =>
+  fetchPublished(release, { to: home, say() {}, progress() {}, pauses: [1, 1], ...more })
 
 /** Answers as a server should: with ranges, and If-Range. */
 function send(content: Buffer, { tag = '"a"', most = Infinity } = {}) {
@@ -135,18 +135,18 @@ describe('fetching', () => {
     const other = join(home, 'other')
     mkdirSync(other)
     writeFileSync(join(other, 'set.archive'), whole)
-    await get(publicationOf(whole), { mirror: other })
+    await get(releaseOf(whole), { mirror: other })
     expect(asked).toEqual([])
     rmSync(join(home, 'set'), { recursive: true })
     answer = send(whole)
-    await get(publicationOf(whole), { mirror: `${host()}/some/where/` })
+    await get(releaseOf(whole), { mirror: `${host()}/some/where/` })
     expect(asked.map(({ url }) => url)).toEqual(['/some/where/set.archive'])
   })
 
   it('takes an archive that lies in a folder of the data set', async () => {
-    const both = publicationOf(whole)
+    const both = releaseOf(whole)
     const list = tar([{ name: 'list.csv', content: Buffer.from('a;b') }])
-    const second = { ...publicationOf(list).archives[0], url: `${host()}/list.archive`, into: 'set/deep' } as Archive
+    const second = { ...releaseOf(list).archives[0], url: `${host()}/list.archive`, into: 'set/deep' } as Archive
     answer = (request, response) => send(request.url === '/list.archive' ? list : whole)(request, response)
     await get({ ...both, archives: [...both.archives, second], files: { ...both.files, 'deep/list.csv': null } })
     expect(readFileSync(join(home, 'set/deep/list.csv'), 'utf8')).toBe('a;b')
@@ -221,7 +221,7 @@ describe('a connection that breaks off', () => {
     answer = (_, response) => {
       response.writeHead(200, { 'content-length': whole.length }).write('abc')
     }
-    const { message } = await refused(get(publicationOf(whole), { silence: 50 }))
+    const { message } = await refused(get(releaseOf(whole), { silence: 50 }))
     expect(message).toContain('nothing came for too long, in 3 tries')
   })
 })
@@ -282,9 +282,9 @@ describe('a server that says no', () => {
   })
 
   it('may not be there', async () => {
-    const publication = publicationOf(whole)
+    const release = releaseOf(whole)
     await new Promise((resolve) => server.close(resolve))
-    expect((await refused(get(publication))).message).toContain('its server refuses the connection')
+    expect((await refused(get(release))).message).toContain('its server refuses the connection')
   })
 })
 
@@ -316,10 +316,10 @@ describe('an archive that means harm', () => {
     ['tar.gz', tar],
     ['zip', zip],
   ] as const)('%s', (form, pack) => {
-    const fetchArchive = (harm: readonly Member[], more: Partial<Publication> = {}) => {
+    const fetchArchive = (harm: readonly Member[], more: Partial<Release> = {}) => {
       const content = pack([...members, ...harm])
       answer = send(content)
-      return get(publicationOf(content, { form, ...more }))
+      return get(releaseOf(content, { form, ...more }))
     }
 
     it('is unpacked where it means none', async () => {
@@ -352,7 +352,7 @@ describe('an archive that means harm', () => {
       const content = pack(members)
       for (const broken of [content.subarray(0, content.length >> 1), Buffer.from('no archive at all, but a letter')]) {
         answer = send(broken)
-        expect((await refused(get(publicationOf(broken, { form })))).message).toMatch(/^Cannot unpack /)
+        expect((await refused(get(releaseOf(broken, { form })))).message).toMatch(/^Cannot unpack /)
         rmSync(join(home, 'set.part'), { recursive: true })
       }
     })
@@ -360,7 +360,7 @@ describe('an archive that means harm', () => {
     it('is refused where a file is missing, or another one than published', async () => {
       const other = pack([members[0] as Member, file('set/one.bin')])
       answer = send(other)
-      const { code, message } = await refused(get(publicationOf(other, { form })))
+      const { code, message } = await refused(get(releaseOf(other, { form })))
       expect([code, message]).toEqual([
         exitCode.verification,
         expect.stringContaining('"one.bin" in it is not as published'),
@@ -371,20 +371,20 @@ describe('an archive that means harm', () => {
   it('may not write through a link that it made: a hard link is refused', async () => {
     const content = tar([...members, file('set/hard', { type: '1', link: 'set/one.bin' })])
     answer = send(content)
-    expect((await refused(get(publicationOf(content)))).message).toContain('a link or a device')
+    expect((await refused(get(releaseOf(content)))).message).toContain('a link or a device')
   })
 
   it('may lie of a size in a zip, and is refused', async () => {
     const content = zip([...members, file('set/lie', { content: Buffer.alloc(5000), statedSize: 10 })])
     answer = send(content)
-    await refused(get(publicationOf(content, { form: 'zip' })))
+    await refused(get(releaseOf(content, { form: 'zip' })))
   })
 
   it('takes long names of GNU tar and pax', async () => {
     const long = `set/${'n'.repeat(120)}/file.txt`
     const content = tar([...members, file(long, { long: 'gnu' }), file(`${long}2`, { long: 'pax' })])
     answer = send(content)
-    await get(publicationOf(content))
+    await get(releaseOf(content))
     expect(readFileSync(join(home, long), 'utf8')).toBe('x')
     expect(readFileSync(join(home, `${long}2`), 'utf8')).toBe('x')
   })

@@ -9,7 +9,7 @@ import { type DownloadOptions, download, removePart } from './fetch/download.ts'
 import { unpackTar } from './fetch/unpack-tar.ts'
 import { unpackZip } from './fetch/unpack-zip.ts'
 import { unpackedIn } from './fetch/unpacked.ts'
-import type { Archive, Publication } from './publication.ts'
+import type { Archive, Release } from './release.ts'
 
 export interface FetchOptions extends Pick<DownloadOptions, 'progress' | 'pauses' | 'silence'> {
   /** the folder to put the data set's folder in */
@@ -39,15 +39,15 @@ export function sourceOf({ url }: Archive, { to, mirror }: Pick<FetchOptions, 't
 const isAddress = (place: string) => /^https?:\/\//i.test(place)
 
 /** Brings a published data set to `to`. Nothing is downloaded that is there. */
-export async function fetchPublished(publication: Publication, options: FetchOptions): Promise<Fetched> {
-  const folder = join(options.to, publication.folder)
+export async function fetchPublished(release: Release, options: FetchOptions): Promise<Fetched> {
+  const folder = join(options.to, release.folder)
   if (existsSync(folder)) {
-    const fault = await faultOf(folder, publication)
+    const fault = await faultOf(folder, release)
     if (fault === undefined) return { folder, wasThere: true }
     const remedy = 'Move it away, or give --to another folder'
     throw new UserError(
       'data',
-      `Cannot put ${publication.folder} into "${options.to}": "${folder}" is there, and ${fault}. ${remedy}`,
+      `Cannot put ${release.folder} into "${options.to}": "${folder}" is there, and ${fault}. ${remedy}`,
     )
   }
   const work = `${folder}.part`
@@ -57,20 +57,20 @@ export async function fetchPublished(publication: Publication, options: FetchOpt
     const unpacked = join(work, 'unpacked')
     rmSync(unpacked, { recursive: true, force: true })
     mkdirSync(unpacked)
-    const place = unpackedIn(unpacked, publication)
-    for (const archive of publication.archives) {
-      const path = await bring(archive, work, { publication, ...options })
+    const place = unpackedIn(unpacked, release)
+    for (const archive of release.archives) {
+      const path = await bring(archive, work, { release, ...options })
       options.say(`unpacking ${basename(path)}`)
       const unpack = archive.form === 'zip' ? unpackZip : unpackTar
       await unpack(path, archive, place).catch(about(`Cannot unpack "${path}"`, 'Nothing of it was kept'))
     }
-    const fault = await faultOf(join(unpacked, publication.folder), publication)
+    const fault = await faultOf(join(unpacked, release.folder), release)
     if (fault !== undefined)
       throw new UserError(
         'verification',
-        `Cannot use the archives of ${publication.folder}: ${fault}. Give --mirror another place`,
+        `Cannot use the archives of ${release.folder}: ${fault}. Give --mirror another place`,
       )
-    renameSync(join(unpacked, publication.folder), folder)
+    renameSync(join(unpacked, release.folder), folder)
     rmSync(work, { recursive: true })
     return { folder, wasThere: false }
   } catch (error) {
@@ -83,7 +83,7 @@ export async function fetchPublished(publication: Publication, options: FetchOpt
 }
 
 interface Bringing extends FetchOptions {
-  readonly publication: Publication
+  readonly release: Release
 }
 
 /** The archive as a file that has the published digests. */
@@ -118,8 +118,8 @@ async function bring(archive: Archive, work: string, options: Bringing): Promise
   }
 }
 
-function remedyOf({ publication, to }: Bringing): string {
-  const urls = publication.archives.map(({ url }) => url).join(' ')
+function remedyOf({ release, to }: Bringing): string {
+  const urls = release.archives.map(({ url }) => url).join(' ')
   return `Give the command again to go on, or give --mirror another place, or put the files of ${urls} into "${resolve(to)}" and give it again`
 }
 
@@ -142,7 +142,7 @@ async function differenceOf(path: string, { bytes, md5, sha256 }: Archive): Prom
 }
 
 /** What is wrong with an unpacked folder; undefined where nothing is. */
-async function faultOf(folder: string, { files }: Publication): Promise<string | undefined> {
+async function faultOf(folder: string, { files }: Release): Promise<string | undefined> {
   for (const [name, md5] of Object.entries(files)) {
     const path = join(folder, name)
     if (!existsSync(path) || !statSync(path).isFile()) return `"${name}" is not in it`

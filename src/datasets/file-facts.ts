@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { realpath } from 'node:fs/promises'
 import { UserError } from '../errors.ts'
-import type { FileFacts, LoadContext } from './dataset.ts'
+import type { LoadContext } from './dataset.ts'
 import { formatOf } from './decode-image.ts'
 import { filesBelow, readTree, readTreeFile, type TreeFile } from './folder-tree.ts'
 import { isImage } from './image-names.ts'
@@ -12,10 +12,34 @@ import { refuseTooHigh } from './several-sets.ts'
 /** how many files are looked at a time: as many as Node has threads for it */
 const together = 4
 
-/** Facts about all files below a folder that are images by their names, in their order; none of a file that cannot be read. */
-export async function factsOfTree(data: string, progress: LoadContext['progress']): Promise<readonly FileFacts[]> {
-  const root = await realpath(Buffer.from(data), { encoding: 'buffer' })
-  const files = [...filesBelow(await readTree(root, [], { onEntries: refuseTooHigh(data, root) }))].filter(isImage)
+/** What a file of a data set is besides its picture. */
+export interface FileFacts {
+  /** the image's name in its set, and in problems */
+  readonly name: string
+  readonly bytes: number
+  /** SHA-256 of the content */
+  readonly hash: string
+  /** by the content, such as 'jpeg'; null where the content is no image that is known */
+  readonly format: string | null
+  /** whether the file ends before its format does */
+  readonly truncated: boolean
+  /** pixels of the upright picture; null where the head of the file does not say */
+  readonly size: { readonly width: number; readonly height: number } | null
+  /** what else a label should not follow from, by name, as `exif: 'there'` */
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+export interface FactsOptions {
+  /** whether facts about this file are wanted, by its name */
+  readonly wanted: (name: string) => boolean
+  readonly progress: LoadContext['progress']
+}
+
+/** Facts about files below a folder that are images by their names, in their order; none of a file that cannot be read. */
+export async function factsOfTree(folder: string, { wanted, progress }: FactsOptions): Promise<readonly FileFacts[]> {
+  const root = await realpath(Buffer.from(folder), { encoding: 'buffer' })
+  const tree = await readTree(root, [], { onEntries: refuseTooHigh(folder, root) })
+  const files = [...filesBelow(tree)].filter((file) => isImage(file) && wanted(file.path))
   const found: (FileFacts | undefined)[] = new Array(files.length)
   let next = 0
   let done = 0

@@ -5,11 +5,10 @@ import { z } from 'zod'
 import { UserError } from '../errors.ts'
 import { defineDataset, type Problem } from './dataset.ts'
 import { decodeSets, decodeShape, type Encoded, type EncodedSets, encodedFile } from './encoded.ts'
-import { factsOfTree } from './file-facts.ts'
 import { filesBelow, readTree, readTreeFile, type TreeFile, type TreeFolder } from './folder-tree.ts'
 import { type Annotation, readAnnotations, readSignNames } from './gtsrb/annotations.ts'
 import { croppedFile, hasListedSize } from './gtsrb/crop.ts'
-import { publication } from './gtsrb/publication.ts'
+import { release } from './gtsrb/release.ts'
 import { tracks, withTracksHeldOut } from './gtsrb/tracks.ts'
 import { isImage } from './image-names.ts'
 
@@ -26,7 +25,7 @@ export const gtsrb = defineDataset({
   target: 1,
   flip: false,
   learningRate: 0.01,
-  publication,
+  release,
   options: z.object({
     ...decodeShape({ size: 32 }),
     crop: z
@@ -43,7 +42,6 @@ export const gtsrb = defineDataset({
   }),
   recognizes: (path) => find(path) !== undefined,
   folderOf: (path) => find(path) ?? null,
-  files: (data, progress) => factsOfTree(find(data) ?? data, progress),
   async load({ crop, heldOut, ...settings }, context) {
     const { data } = context
     if (data === undefined) throw new UserError('usage', 'Cannot load GTSRB from nowhere: give --data its folder')

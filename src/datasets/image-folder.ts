@@ -15,7 +15,6 @@ import { z } from 'zod'
 import { UserError } from '../errors.ts'
 import { defineDataset, type Problem } from './dataset.ts'
 import { decodeSets, decodeShape, type EncodedSets, encodedFile } from './encoded.ts'
-import { factsOfTree } from './file-facts.ts'
 import { readTree } from './folder-tree.ts'
 import { findClasses, type Labelled } from './image-classes.ts'
 import { refuseTooHigh } from './several-sets.ts'
@@ -38,7 +37,6 @@ export const imageFolder = defineDataset({
   // whatever is no other entry's: what is wrong with it is told when it is loaded
   recognizes: () => true,
   folderOf: (path) => path,
-  files: factsOfTree,
   async load({ nested, ...settings }, context) {
     const { data } = context
     if (data === undefined) throw new UserError('usage', 'Cannot load images from nowhere: give --data a folder')

@@ -5,7 +5,6 @@ import { z } from 'zod'
 import { UserError } from '../errors.ts'
 import { defineDataset, type Problem } from './dataset.ts'
 import { decodeSets, decodeShape, type Encoded, type EncodedSets, encodedFile } from './encoded.ts'
-import { factsOfTree } from './file-facts.ts'
 import { filesBelow, readTree } from './folder-tree.ts'
 import { isImage } from './image-names.ts'
 import { type ListedClass, listIn, readClassList } from './imagenet-subset/class-list.ts'
@@ -39,7 +38,6 @@ export const imagenetSubset = defineDataset({
     return list !== undefined && readsAs(list).some(({ folder }) => isFolder(join(path, trainFolder, folder)))
   },
   folderOf: (path) => path,
-  files: factsOfTree,
   async load({ classes, ...settings }, context) {
     const { data } = context
     if (data === undefined) throw new UserError('usage', 'Cannot load ImageNet from nowhere: give --data its folder')

@@ -1,4 +1,5 @@
-import type { DatasetEntry, FileFacts, Problem } from '../datasets/dataset.ts'
+import type { Problem } from '../datasets/dataset.ts'
+import { type FileFacts, factsOfTree } from '../datasets/file-facts.ts'
 import { datasets } from '../datasets/index.ts'
 import { DataRefusal } from '../datasets/refusal.ts'
 import { exitCode, UserError } from '../errors.ts'
@@ -12,7 +13,7 @@ import { loadUntrusted } from './train.ts'
 /** Everything that is wrong with a data set, found by reading: nothing is trained, changed, moved or removed. */
 export async function checkData(config: Config, listener: Listener): Promise<Report> {
   const { sets, problems, refused } = await load(config, listener)
-  const material: Material = { sets, problems, files: await filesOf(config, listener) }
+  const material: Material = { sets, problems, files: await filesOf(config, { sets, problems, listener }) }
   const findings = Object.entries(checks).flatMap(([kind, { find }]) => {
     const found = find(material)
     return found ? [{ kind: kind as Kind, ...found }] : []
@@ -47,11 +48,23 @@ async function load(config: Config, listener: Listener): Promise<LoadedOrNot> {
   }
 }
 
-async function filesOf({ dataset, data }: Config, listener: Listener): Promise<Map<string, FileFacts>> {
-  const entry = datasets[dataset] as unknown as DatasetEntry
-  if (data === undefined || !entry.files) return new Map()
+interface Looking extends Pick<Material, 'sets' | 'problems'> {
+  readonly listener: Listener
+}
+
+/** Facts about the files that are images, or should be; of data that are refused, about all that look like images. */
+async function filesOf(
+  { dataset, data }: Config,
+  { sets, problems, listener }: Looking,
+): Promise<Map<string, FileFacts>> {
+  const folder = data === undefined ? null : datasets[dataset].folderOf(data)
+  if (folder === null) return new Map()
+  const names = [...(sets?.train.names ?? []), ...(sets?.test?.names ?? []), ...problems.map(({ file }) => file)]
+  const known = new Set(names)
+  const wanted = (name: string) => sets === null || known.has(name)
   try {
-    return new Map((await entry.files(data, listener.reading)).map((facts) => [facts.name, facts]))
+    const files = await factsOfTree(folder, { wanted, progress: listener.reading })
+    return new Map(files.map((facts) => [facts.name, facts]))
   } catch (error) {
     // a folder that is not there, or no folder: loading has said so
     if (error instanceof UserError || typeof (error as NodeJS.ErrnoException).code === 'string') return new Map()

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
 import { UserError } from '../../errors.ts'
 import { showName } from '../file-names.ts'
-import type { Archive } from '../publication.ts'
+import type { Archive } from '../release.ts'
 import { blockBytes, readHeader, readPax } from '../tar-header.ts'
 import type { Unpacked } from './unpacked.ts'
 

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { UserError } from '../../errors.ts'
-import type { Archive } from '../publication.ts'
+import type { Archive } from '../release.ts'
 import type { Unpacked } from './unpacked.ts'
 
 /** Bits of a Unix file's mode that say what it is, and their value for plain files and folders. */

@@ -1,12 +1,12 @@
 // Where an archive's files are written. Whatever an archive says, files are made anew below one folder that was empty, in
-// folders made here, and all of them together have no more bytes than the publication has.
+// folders made here, and all of them together have no more bytes than the release has.
 import { mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { UserError } from '../../errors.ts'
-import type { Archive, Publication } from '../publication.ts'
+import type { Archive, Release } from '../release.ts'
 import { safePath } from './safe-path.ts'
 
-/** A place for the files of one publication. */
+/** A place for the files of one release. */
 export interface Unpacked {
   /** Makes a folder that an archive names. */
   folder(archive: Archive, name: string): Promise<void>
@@ -15,7 +15,7 @@ export interface Unpacked {
 }
 
 /** A place in the empty folder `root`; errors are UserErrors whose message is the reason. */
-export function unpackedIn(root: string, { folder, mostBytes, mostFiles }: Publication): Unpacked {
+export function unpackedIn(root: string, { folder, mostBytes, mostFiles }: Release): Unpacked {
   let [files, bytes] = [0, 0]
   const pathOf = ({ into }: Archive, name: string) => join(root, safePath(name, { into, folder }))
   const refuse = (reason: string) => new UserError('data', reason)

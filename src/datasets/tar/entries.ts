@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { UserError } from '../../errors.ts'
 import { showName } from '../file-names.ts'
-import { blockBytes, readHeader, readPax, type TarHeader } from './header.ts'
+import { blockBytes, readHeader, readPax, type TarHeader } from '../tar-header.ts'
 
 /** A file, or something else, in an archive. */
 export interface TarEntry {

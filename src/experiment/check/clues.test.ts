@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { FileFacts } from '../../datasets/dataset.ts'
+import type { FileFacts } from '../../datasets/file-facts.ts'
 import { imageSet } from '../../training/images.ts'
 import { labelClues } from './clues.ts'
 

@@ -1,4 +1,5 @@
-import type { FileFacts, ImageSets, Problem } from '../../datasets/dataset.ts'
+import type { ImageSets, Problem } from '../../datasets/dataset.ts'
+import type { FileFacts } from '../../datasets/file-facts.ts'
 
 /** A file or image, and where it is used; nulls where it is not. */
 export interface Named {

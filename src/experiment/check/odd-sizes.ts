@@ -1,5 +1,5 @@
 // Files whose pictures are of another size or shape than most, or smaller than what is trained on.
-import type { FileFacts } from '../../datasets/dataset.ts'
+import type { FileFacts } from '../../datasets/file-facts.ts'
 import { median } from '../measure/statistics.ts'
 import { type Check, type Item, nameOf, picturesOf, plural } from './finding.ts'
 

@@ -1,5 +1,6 @@
 // Files and folders that give no image, and files that are not what their names say.
-import { emptyClassReasons, type FileFacts, type Problem } from '../../datasets/dataset.ts'
+import { emptyClassReasons, type Problem } from '../../datasets/dataset.ts'
+import type { FileFacts } from '../../datasets/file-facts.ts'
 import { type Check, type Item, type Material, plural } from './finding.ts'
 
 type Kind = 'empty' | 'wrong type' | 'truncated' | 'unreadable' | 'left out'

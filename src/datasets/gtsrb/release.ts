@@ -1,4 +1,4 @@
-import type { Archive, Publication } from '../publication.ts'
+import type { Archive, Release } from '../release.ts'
 
 const place = 'https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370'
 const zip = (name: string, bytes: number, rest: Pick<Archive, 'md5' | 'into'>): Archive => ({
@@ -9,7 +9,7 @@ const zip = (name: string, bytes: number, rest: Pick<Archive, 'md5' | 'into'>): 
 })
 
 /** The archives of the final challenge. MD5 is what torchvision's loader and others demand; the authors publish none. */
-export const publication: Publication = {
+export const release: Release = {
   archives: [
     zip('GTSRB_Final_Training_Images.zip', 276_294_756, { md5: 'f33fd80ac59bff73c82d25ab499e03a3' }),
     zip('GTSRB_Final_Test_Images.zip', 88_978_620, { md5: 'c7e4e6327067d32654124b0fe9e82185' }),

@@ -1,4 +1,4 @@
-// What the makers of a data set publish, so that `data fetch` can get it. An entry that has a publication declares it.
+// What the makers of a data set publish, so that `data fetch` can get it. An entry that has a release declares it.
 
 /** A file that is published. */
 export interface Archive {
@@ -13,7 +13,7 @@ export interface Archive {
 }
 
 /** A data set as it is published. */
-export interface Publication {
+export interface Release {
   readonly archives: readonly Archive[]
   /** the folder that the archives make; nothing else of them is written */
   readonly folder: string

@@ -1,10 +1,10 @@
-import type { Publication } from '../publication.ts'
+import type { Release } from '../release.ts'
 
 /**
  * MD5 of the archive is on https://www.cs.toronto.edu/~kriz/cifar.html. SHA-256 is what Keras' loader of CIFAR-10 demands,
  * and MD5 of the files what torchvision's does.
  */
-export const publication: Publication = {
+export const release: Release = {
   archives: [
     {
       url: 'https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz',
