@@ -24,3 +24,8 @@ export interface ModelEntry<Schema extends z.ZodObject = z.ZodObject> {
 export function defineModel<Schema extends z.ZodObject>(entry: ModelEntry<Schema>): ModelEntry<Schema> {
   return entry
 }
+
+/** Whether images [channels, height, width] are small: of up to 64 pixels a side, which an ImageNet stem would shrink too soon. */
+export function isSmall([, height, width]: ImageShape): boolean {
+  return Math.max(height, width) <= 64
+}

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
 import { type BatchNorm, batchNorm } from '../nn/batch-norm.ts'
-import { type Classifier, normalizer } from '../nn/classifier.ts'
+import { type Classifier, classifierOf } from '../nn/classifier.ts'
 import { conv } from '../nn/conv.ts'
 import { linear } from '../nn/linear.ts'
 import { join, type Mode, type Module } from '../nn/module.ts'
-import { autocast } from '../tensor/device.ts'
+import { meanOfPlaces } from '../nn/pool.ts'
 import type { Random } from '../tensor/random.ts'
 import { scope } from '../tensor/scope.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -32,11 +32,8 @@ export const wrn = defineModel({
   },
 })
 
-function build(
-  blocks: number,
-  width: number,
-  { random, compute, classes, shape, normalization: pixels }: ModelContext,
-): Classifier {
+function build(blocks: number, width: number, context: ModelContext): Classifier {
+  const { random, classes, shape } = context
   const widths = [16, 32, 64].map((channels) => Math.round(channels * width))
   const last = widths[2] as number
   const stem = conv(random, { from: shape[0], to: 16, kernel: 3 })
@@ -47,39 +44,27 @@ function build(
   )
   const bn = batchNorm(last)
   const head = linear(random, { from: last, to: classes })
-  const normalization = normalizer(pixels)
-  return {
-    ...join({
-      normalization,
-      stem,
-      ...Object.fromEntries(groups.flatMap((group, g) => group.map((each, b) => [`groups.${g}.${b}`, each]))),
-      bn,
-      linear: head,
-    }),
-    embeddingWidth: last,
-    head: head.parameters.weight as Tensor,
-    forward: (images, mode, precision = compute.precision) =>
-      scope(() => {
-        const maps: Tensor[] = []
-        const features = autocast({ device: compute.device, precision }, () => {
-          // A block adds its input to what it has computed where the next one normalizes: in one pass over memory.
-          let x: Pending = { residual: stem.forward(normalization.forward(images)), input: null }
-          for (const group of groups) {
-            for (const each of group) {
-              const { sum, pending } = each.forward(x, mode)
-              if (x.input && group[0] === each) maps.push(sum) // the output of the group before
-              x = pending
-            }
-          }
-          const [sum, activated] = addRelu(bn, x, mode)
-          maps.push(sum)
-          return activated
-        })
-        // The head is fp32: logits in bf16 tie, and their losses reach 0.
-        const embedding = features.to({ dtype: 'float32' }).mean([2, 3])
-        return { logits: head.forward(embedding), embedding, maps }
-      }),
+  const parts = {
+    stem,
+    ...Object.fromEntries(groups.flatMap((group, g) => group.map((each, b) => [`groups.${g}.${b}`, each]))),
+    bn,
+    linear: head,
   }
+  const body = (images: Tensor, mode: Mode) => {
+    const maps: Tensor[] = []
+    // A block adds its input to what it has computed where the next one normalizes: in one pass over memory.
+    let x: Pending = { residual: stem.forward(images), input: null }
+    for (const group of groups) {
+      for (const each of group) {
+        const { sum, pending } = each.forward(x, mode)
+        if (x.input && group[0] === each) maps.push(sum) // the output of the group before
+        x = pending
+      }
+    }
+    const [sum, activated] = addRelu(bn, x, mode)
+    return { embedding: meanOfPlaces(activated), maps: [...maps, sum] }
+  }
+  return classifierOf({ parts, head, body }, context)
 }
 
 /** A block's output that is yet to be added up; the stem's has nothing to be added to. */

@@ -1,14 +1,14 @@
-import type { Precision } from '../tensor/device.ts'
-import { keep } from '../tensor/scope.ts'
+import { autocast, type Compute, type Precision } from '../tensor/device.ts'
+import { keep, scope } from '../tensor/scope.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import { type Linear, linearOf } from './linear.ts'
-import type { Mode, Module, NamedTensors } from './module.ts'
+import { join, type Mode, type Module, type NamedTensors } from './module.ts'
 
 /** What a classifier says about a batch, insides included; logits and embedding are fp32. */
 export interface Output {
   /** [batch, classes] */
   readonly logits: Tensor
-  /** the pooled vector before the last linear layer, [batch, width] */
+  /** what enters the last linear layer, [batch, width] */
   readonly embedding: Tensor
   /** outputs of the stages, [batch, channels, height, width] each, in the body's precision */
   readonly maps: readonly Tensor[]
@@ -22,6 +22,38 @@ export interface Classifier extends Module {
   readonly head: Tensor
   /** `precision` is the run's unless given; scoring passes ask for fp32 */
   forward(images: Tensor, mode: Mode, precision?: Precision): Output
+}
+
+/** What a classifier is made of. */
+export interface ClassifierParts {
+  /** everything that has weights, the head included, by name */
+  readonly parts: Readonly<Record<string, Module>>
+  /** the last linear layer */
+  readonly head: Linear
+  /** of normalized images, channels last, in the run's precision: the embedding [batch, width], and the maps */
+  body(images: Tensor, mode: Mode): Pick<Output, 'embedding' | 'maps'>
+}
+
+/** A classifier from its parts: normalization inside, the body in the run's precision, the head in fp32. */
+export function classifierOf(
+  { parts, head, body }: ClassifierParts,
+  { compute, normalization: pixels }: { compute: Compute; normalization: Normalization | null },
+): Classifier {
+  const normalization = normalizer(pixels)
+  const weight = head.parameters.weight as Tensor
+  return {
+    ...join({ normalization, ...parts }),
+    embeddingWidth: weight.size(1),
+    head: weight,
+    forward: (images, mode, precision = compute.precision) =>
+      scope(() => {
+        const within = { device: compute.device, precision }
+        const inside = autocast(within, () => body(normalization.forward(images), mode))
+        // Logits in bf16 tie, and their losses reach 0.
+        const embedding = inside.embedding.to({ dtype: 'float32' })
+        return { logits: head.forward(embedding), embedding, maps: inside.maps }
+      }),
+  }
 }
 
 /** The last linear layer by itself, and the parameters of everything before it: the model's own tensors. */

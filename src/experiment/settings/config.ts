@@ -243,7 +243,7 @@ export function describeOptions(schema: z.ZodObject, prefix = ''): Described[] {
     const json = z.toJSONSchema(type, { io: 'input', unrepresentable: 'any' }) as {
       default?: unknown
       description?: string
-      enum?: string[]
+      enum?: (string | number)[]
       type?: string
     }
     return {
@@ -251,7 +251,7 @@ export function describeOptions(schema: z.ZodObject, prefix = ''): Described[] {
       default: json.default ?? null,
       description: type.description ?? json.description ?? '',
       form: forms[json.type ?? ''] ?? '<name>',
-      ...(json.enum ? { choices: json.enum } : {}),
+      ...(json.enum ? { choices: json.enum.map(String) } : {}),
     }
   })
 }
