@@ -1,4 +1,5 @@
-import type { z } from 'zod'
+import { z } from 'zod'
+import { UserError } from '../errors.ts'
 import type { Classifier, Normalization } from '../nn/classifier.ts'
 import type { Compute } from '../tensor/device.ts'
 import type { Random } from '../tensor/random.ts'
@@ -18,7 +19,27 @@ export interface ModelEntry<Schema extends z.ZodObject = z.ZodObject> {
   readonly title: string
   readonly paper: string
   readonly options: Schema
+  /** side of the smallest images that it takes, in pixels; 1 unless told otherwise */
+  readonly smallest?: number
+  /** how it is trained unless the run says otherwise; as residual networks are, unless told otherwise */
+  readonly learning?: Learning
   build(options: z.output<Schema>, context: ModelContext): Classifier
+}
+
+/** How a kind of network is usually trained. */
+export interface Learning {
+  readonly optimizer: 'sgd' | 'adamw'
+  /** its base learning rate over that of a residual network trained by SGD, which data sets and methods state */
+  readonly rate: number
+  readonly weightDecay: number
+}
+
+/** How residual networks are trained. */
+const usual: Learning = { optimizer: 'sgd', rate: 1, weightDecay: 1e-4 }
+
+/** How a model is trained unless the run says otherwise. */
+export function learningOf({ learning = usual }: Pick<ModelEntry, 'learning'>): Learning {
+  return learning
 }
 
 export function defineModel<Schema extends z.ZodObject>(entry: ModelEntry<Schema>): ModelEntry<Schema> {
@@ -28,4 +49,31 @@ export function defineModel<Schema extends z.ZodObject>(entry: ModelEntry<Schema
 /** Whether images [channels, height, width] are small: of up to 64 pixels a side, which an ImageNet stem would shrink too soon. */
 export function isSmall([, height, width]: ImageShape): boolean {
   return Math.max(height, width) <= 64
+}
+
+/** Which first layer a residual network has. */
+export const stemOption = z
+  .enum(['auto', 'small', 'large'])
+  .default('auto')
+  .describe(
+    'first layer: small is 3×3 of stride 1; large is 7×7 of stride 2 and a max pool of stride 2; auto is small for images of up to 64 pixels',
+  )
+
+/** A UserError where images are too small for a model of this name. */
+export function requireSize(name: string, { smallest = 1 }: Pick<ModelEntry, 'smallest'>, shape: ImageShape): void {
+  const [, height, width] = shape
+  if (Math.min(height, width) >= smallest) return
+  throw new UserError(
+    'usage',
+    `Cannot build '${name}' for images of ${width}×${height} pixels: it needs ${smallest} a side; use larger images, or another --model`,
+  )
+}
+
+/** A UserError where the heads of self-attention cannot share its width. */
+export function requireHeads({ width, heads }: { width: number; heads: number }): void {
+  if (width % heads === 0) return
+  throw new UserError(
+    'usage',
+    `Cannot share a width of ${width} among ${heads} heads evenly: make --model.width a multiple of --model.heads`,
+  )
 }

@@ -3,15 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { compute, device } from '../../test/device.ts'
+import { UserError } from '../errors.ts'
 import { buildModel, loadModel, type ModelDescription, saveModel } from '../experiment/store/saved-model.ts'
 import { type Classifier, splitHead } from '../nn/classifier.ts'
 import { crossEntropy } from '../nn/losses.ts'
-import { dispose, stateOf } from '../nn/module.ts'
-import { Random } from '../tensor/random.ts'
+import { dispose, hasStatistics, stateOf } from '../nn/module.ts'
+import { Blank, Random } from '../tensor/random.ts'
 import { arena, scope } from '../tensor/scope.ts'
 import { clearGradients, gradientsOf, liveTensors, noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
 import type { ImageShape } from '../training/images.ts'
 import { type ModelName, models } from './index.ts'
+import { learningOf, type ModelEntry } from './model.ts'
 
 // The promises every model keeps. A new entry is covered by being in the catalogue.
 
@@ -19,13 +21,50 @@ const folder = mkdtempSync(join(tmpdir(), 'models-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const names = Object.keys(models) as ModelName[]
+const entryOf = (name: ModelName): ModelEntry => models[name]
+
+/** Options that make a model small enough to be tried in a test. */
+const small: Record<ModelName, Record<string, unknown>> = {
+  wrn: {},
+  resnet: { width: 8 },
+  'preact-resnet': { width: 8 },
+  vgg: { depth: 11, width: 4, hidden: 16 },
+  mobilenet: { width: 0.25 },
+  vit: { depth: 3, width: 24 },
+  cct: { depth: 3, width: 24 },
+}
+/** Other forms of a model, each of which keeps the promises too. */
+const variants: Partial<Record<ModelName, Record<string, unknown>>> = {
+  resnet: { depth: 50, width: 4, stem: 'large' },
+  'preact-resnet': { depth: 34, width: 4, stem: 'large' },
+  vgg: { head: 'large' },
+  mobilenet: { stem: 'large', dropout: 0 },
+  vit: { patch: 7, stochasticDepth: 0 },
+  cct: { kernel: 5, convolutions: 2, heads: 2 },
+}
 const forms: { shape: ImageShape; classes: number }[] = [
   { shape: [3, 32, 32], classes: 10 },
   { shape: [1, 16, 16], classes: 2 },
-  { shape: [3, 24, 40], classes: 43 },
+  { shape: [1, 35, 48], classes: 43 },
   { shape: [4, 33, 17], classes: 1 },
 ]
-const cases = names.flatMap((name) => forms.map((form) => ({ name, ...form })))
+const takes = (name: ModelName, [, height, width]: ImageShape) =>
+  Math.min(height, width) >= (entryOf(name).smallest ?? 1)
+const form = (name: ModelName, more: Record<string, unknown> = {}) => ({ ...small[name], ...more })
+const cases = names.flatMap((name) => [
+  ...forms.filter(({ shape }) => takes(name, shape)).map((each) => ({ name, options: form(name), ...each })),
+  ...(variants[name] ? [{ name, options: form(name, variants[name]), shape: [3, 33, 40] as const, classes: 3 }] : []),
+])
+
+/** A description of a model of this form. */
+const describeAs = (name: ModelName, shape: ImageShape, options = form(name), classes = 3): ModelDescription => ({
+  model: name,
+  options,
+  classes: Array.from({ length: classes }, (_, i) => `class ${i}`),
+  shape,
+  normalization: { mean: new Array(shape[0]).fill(0.4), deviation: new Array(shape[0]).fill(0.2) },
+  fit: 'cover',
+})
 
 describe('the catalogue of models', () => {
   it('has every entry in the folder, under its file’s name', async () => {
@@ -39,15 +78,80 @@ describe('the catalogue of models', () => {
   })
 })
 
-describe.each(cases)('model $name on images of $shape in $classes classes', ({ name, shape, classes }) => {
-  const of: ModelDescription = {
-    model: name,
-    options: {},
-    classes: Array.from({ length: classes }, (_, i) => `class ${i}`),
-    shape,
-    normalization: { mean: new Array(shape[0]).fill(0.4), deviation: new Array(shape[0]).fill(0.2) },
-    fit: 'cover',
-  }
+describe.each(names)('model %s', (name) => {
+  const entry = entryOf(name)
+
+  it('has a title, a paper, a way to learn, and a description of every option', () => {
+    expect(entry.title).not.toBe('')
+    expect(entry.paper).toMatch(/^https:\/\//)
+    for (const [option, schema] of Object.entries(entry.options.shape))
+      expect((schema as { description?: string }).description, option).toBeTruthy()
+    const { rate, weightDecay } = learningOf(entry)
+    expect(rate).toBeGreaterThan(0)
+    expect(weightDecay).toBeGreaterThanOrEqual(0)
+  })
+
+  it('can be built with its own defaults on small and large images', () => {
+    const before = liveTensors()
+    for (const side of [32, 64, 96, 224]) {
+      const context = { random: new Blank('meta'), compute, classes: 10, shape: [3, side, side] as const }
+      dispose(scope(() => entry.build(entry.options.parse({}), { ...context, normalization: null })))
+    }
+    expect(liveTensors()).toBe(before)
+  })
+
+  it.each([32, 48, 64, 96, 112])('takes images of %s pixels, one or several', (side) =>
+    arena(async () => {
+      const model = buildModel(describeAs(name, [3, side, side]), { random: new Random(1), compute })
+      scope(() =>
+        noGrad(() => {
+          const images = new Random(2).uniformTensor([5, 3, side, side]).to({ device })
+          const logits = (count: number) => model.forward(images.narrow(0, 0, count), 'eval').logits
+          const all = logits(5)
+          for (const count of [1, 2])
+            expect(
+              logits(count)
+                .sub(all.narrow(0, 0, count))
+                .abs()
+                .max()
+                .item(),
+            ).toBeLessThan(1e-4)
+        }),
+      )
+    }),
+  )
+
+  it('refuses images that are too small for it, and says what it needs', () => {
+    const smallest = entry.smallest ?? 1
+    if (smallest === 1) return
+    const shape = [3, smallest, smallest - 1] as const
+    expect(() => buildModel(describeAs(name, shape), { random: new Random(1), compute })).toThrow(
+      new UserError(
+        'usage',
+        `Cannot build '${name}' for images of ${smallest - 1}×${smallest} pixels: it needs ${smallest} a side; use larger images, or another --model`,
+      ),
+    )
+  })
+
+  it('learns in bf16 too, where logits stay fp32', () =>
+    arena(async () => {
+      const bf16 = { ...compute, precision: 'bf16' as const }
+      const model = buildModel(describeAs(name, [3, 32, 32]), { random: new Random(1), compute: bf16 })
+      scope(() => {
+        const images = new Random(2).uniformTensor([4, 3, 32, 32]).to({ device })
+        const { logits, embedding } = model.forward(images, 'train')
+        expect([logits.dtype, embedding.dtype]).toEqual(['float32', 'float32'])
+        logits.square().mean().backward()
+        const gradients = gradientsOf(Object.values(model.parameters))
+        for (const each of gradients) expect(Number.isFinite(each?.sum().item())).toBe(true)
+        clearGradients(Object.values(model.parameters))
+      })
+    }))
+})
+
+describe.each(cases)('model $name $options on images of $shape in $classes classes', (each) => {
+  const { name, options, shape, classes } = each
+  const of = describeAs(name, shape, options, classes)
   const build = (seed = 1, more: Partial<ModelDescription> = {}) =>
     buildModel({ ...of, ...more }, { random: new Random(seed), compute })
   const batch = 4
@@ -62,14 +166,6 @@ describe.each(cases)('model $name on images of $shape in $classes classes', ({ n
     Object.entries(stateOf(model).tensors).map(([key, value]) => [key, Buffer.from(value.bytes()).toString('base64')])
   const logits = (model: Classifier, mode: 'train' | 'eval', x = images()) =>
     noGrad(() => model.forward(x, mode).logits.numbers())
-
-  it('has a title, a paper, and a description of every option', () => {
-    const entry = models[name]
-    expect(entry.title).not.toBe('')
-    expect(entry.paper).toMatch(/^https:\/\//)
-    for (const [option, schema] of Object.entries(entry.options.shape))
-      expect((schema as { description?: string }).description, option).toBeTruthy()
-  })
 
   it('answers with logits, the embedding they are a linear function of, and maps', () =>
     arena(async () => {
@@ -118,22 +214,24 @@ describe.each(cases)('model $name on images of $shape in $classes classes', ({ n
     arena(async () => {
       const model = build()
       const before = weights(model)
-      const buffers = Object.keys(model.buffers)
+      const statistics = Object.keys(model.buffers).filter((key) => key.includes('running_'))
+      expect(statistics.length > 0).toBe(hasStatistics(model))
       scope(() => {
         const first = logits(model, 'eval')
         expect(logits(model, 'eval')).toEqual(first)
         expect(weights(model)).toEqual(before)
         logits(model, 'train')
         const changed = weights(model).filter(([, value], i) => value !== before[i]?.[1])
-        expect(changed.length).toBeGreaterThan(0)
-        for (const [key] of changed) expect(buffers).toContain(key)
-        expect(logits(model, 'eval')).not.toEqual(first)
+        expect(changed.map(([key]) => key).sort()).toEqual(statistics.sort())
+        if (hasStatistics(model)) expect(logits(model, 'eval')).not.toEqual(first)
+        else expect(logits(model, 'eval')).toEqual(first)
       })
     }))
 
-  it('answers each image by itself in evaluation, and by its batch in training', () =>
+  it('answers each image by itself in evaluation, and in training by its batch where it has statistics', () =>
     arena(async () => {
       const model = build()
+      const start = stateOf(model).plain?.()
       scope(() => {
         const other = images(3)
         const mixed = noGrad(() => {
@@ -141,13 +239,33 @@ describe.each(cases)('model $name on images of $shape in $classes classes', ({ n
           own.narrow(0, 1, batch - 1).copy_(other.narrow(0, 1, batch - 1))
           return own
         })
-        const first = (x: Tensor, mode: 'train' | 'eval') => logits(model, mode, x).slice(0, classes)
+        const first = (x: Tensor, mode: 'train' | 'eval') => {
+          stateOf(model).restore?.(start) // the same masks
+          return logits(model, mode, x).slice(0, classes)
+        }
         const apart = (mode: 'train' | 'eval') => {
           const [own, beside] = [first(images(), mode), first(mixed, mode)]
-          return Math.max(...own.map((each, k) => Math.abs(each - (beside[k] as number))))
+          const difference = Math.max(...own.map((each, k) => Math.abs(each - (beside[k] as number))))
+          return difference / Math.max(...own.map(Math.abs))
         }
         expect(apart('eval')).toBeLessThan(1e-4)
-        expect(apart('train')).toBeGreaterThan(1e-3)
+        if (hasStatistics(model)) expect(apart('train')).toBeGreaterThan(1e-3)
+        else expect(apart('train')).toBeLessThan(1e-4)
+      })
+    }))
+
+  it('draws other masks in each training pass, if any, and the same ones again from where it stood', () =>
+    arena(async () => {
+      const [model, other] = [build(), build()]
+      const state = stateOf(model)
+      scope(() => {
+        const first = logits(model, 'train')
+        const stood = state.plain?.()
+        const second = logits(model, 'train')
+        if (!state.restore) return expect(second).toEqual(first)
+        state.restore(JSON.parse(JSON.stringify(stood)))
+        expect(logits(model, 'train')).toEqual(second)
+        expect(logits(other, 'train')).toEqual(first)
       })
     }))
 

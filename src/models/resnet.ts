@@ -8,7 +8,7 @@ import { maxPool, meanOfPlaces } from '../nn/pool.ts'
 import type { Random } from '../tensor/random.ts'
 import { scope } from '../tensor/scope.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { defineModel, isSmall } from './model.ts'
+import { defineModel, isSmall, stemOption } from './model.ts'
 
 /** Blocks of the four layers, and which kind, by depth: table 1 of the paper. */
 const forms = {
@@ -28,12 +28,7 @@ export const resnet = defineModel({
   options: z.object({
     depth: z.literal([18, 34, 50]).default(18).describe('number of layers'),
     width: z.int().min(1).max(1024).default(64).describe('channels of the first layer; each later layer doubles them'),
-    stem: z
-      .enum(['auto', 'small', 'large'])
-      .default('auto')
-      .describe(
-        'first layer: small is 3×3 of stride 1; large is 7×7 of stride 2 and a max pool of stride 2; auto is small for images of up to 64 pixels',
-      ),
+    stem: stemOption,
   }),
   build({ depth, width, stem }, context) {
     const { random, classes, shape } = context

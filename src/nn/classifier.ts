@@ -2,7 +2,7 @@ import { autocast, type Compute, type Precision } from '../tensor/device.ts'
 import { keep, scope } from '../tensor/scope.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import { type Linear, linearOf } from './linear.ts'
-import { join, type Mode, type Module, type NamedTensors } from './module.ts'
+import { type Drawing, join, type Mode, type Module, type NamedTensors } from './module.ts'
 
 /** What a classifier says about a batch, insides included; logits and embedding are fp32. */
 export interface Output {
@@ -32,17 +32,20 @@ export interface ClassifierParts {
   readonly head: Linear
   /** of normalized images, channels last, in the run's precision: the embedding [batch, width], and the maps */
   body(images: Tensor, mode: Mode): Pick<Output, 'embedding' | 'maps'>
+  /** of a body that draws in training */
+  readonly drawing?: Drawing
 }
 
 /** A classifier from its parts: normalization inside, the body in the run's precision, the head in fp32. */
 export function classifierOf(
-  { parts, head, body }: ClassifierParts,
+  { parts, head, body, drawing }: ClassifierParts,
   { compute, normalization: pixels }: { compute: Compute; normalization: Normalization | null },
 ): Classifier {
   const normalization = normalizer(pixels)
   const weight = head.parameters.weight as Tensor
   return {
     ...join({ normalization, ...parts }),
+    ...(drawing && { drawing }),
     embeddingWidth: weight.size(1),
     head: weight,
     forward: (images, mode, precision = compute.precision) =>

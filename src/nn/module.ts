@@ -17,17 +17,22 @@ export interface Stateful {
 export interface Module {
   readonly parameters: NamedTensors
   readonly buffers: NamedTensors
+  /** where it stands in what it draws in training, for a network that draws */
+  readonly drawing?: Drawing
 }
+
+/** What draws, as a checkpoint sees it. */
+export type Drawing = Required<Pick<Stateful, 'plain' | 'restore'>>
 
 /** `train` uses and updates batch statistics; `eval` uses the running ones. */
 export type Mode = 'train' | 'eval'
 
-/** The parameters and buffers of several modules under `name.` each, in the order given. */
+/** The parameters and buffers of several modules under `name.` each, in the order given; under none where a name is empty. */
 export function join(parts: Readonly<Record<string, Module>>): Module {
-  const prefixed = (kind: keyof Module) =>
+  const prefixed = (kind: 'parameters' | 'buffers') =>
     Object.fromEntries(
       Object.entries(parts).flatMap(([name, part]) =>
-        Object.entries(part[kind]).map(([key, tensor]) => [`${name}.${key}`, tensor]),
+        Object.entries(part[kind]).map(([key, tensor]) => [name ? `${name}.${key}` : key, tensor]),
       ),
     )
   return { parameters: prefixed('parameters'), buffers: prefixed('buffers') }
@@ -35,7 +40,13 @@ export function join(parts: Readonly<Record<string, Module>>): Module {
 
 /** A module's weights as a checkpoint sees them. */
 export function stateOf(module: Module): Stateful {
-  return { tensors: { ...module.parameters, ...module.buffers } }
+  const tensors = { ...module.parameters, ...module.buffers }
+  return module.drawing ? { ...module.drawing, tensors } : { tensors }
+}
+
+/** Whether it has running statistics: without any it treats each image by itself, in training too. */
+export function hasStatistics({ buffers }: Module): boolean {
+  return Object.keys(buffers).some((name) => name.endsWith('running_mean'))
 }
 
 /** Number of learned values. */

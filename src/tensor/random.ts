@@ -18,7 +18,11 @@ export class Random {
 
   /** An independent stream for one purpose. Does not advance this one. */
   fork(name: string): Random {
-    return new Random(hash(this.#key, `fork ${name}`))
+    return new Random(this.keyOf(name))
+  }
+
+  protected keyOf(name: string): Buffer {
+    return hash(this.#key, `fork ${name}`)
   }
 
   /** 32 random bits: xoshiro128** (Blackman and Vigna 2018). */
@@ -102,19 +106,19 @@ export class Random {
 }
 
 /**
- * Draws zeros where random numbers would be overwritten at once, as by the weights of a saved model. On the device `meta`
- * tensors have shapes and no memory.
+ * Makes tensors of zeros where random ones would be overwritten at once, as by the weights of a saved model. On the device
+ * `meta` tensors have shapes and no memory.
  */
 export class Blank extends Random {
   readonly #device: string
 
-  constructor(device = 'cpu') {
-    super(0)
+  constructor(device = 'cpu', key: number | Buffer = 0) {
+    super(key)
     this.#device = device
   }
 
-  override fork(): Random {
-    return this
+  override fork(name: string): Random {
+    return new Blank(this.#device, this.keyOf(name))
   }
 
   override uniformTensor(shape: Shape): Tensor {

@@ -256,6 +256,10 @@ export class Tensor implements Scoped {
   leakyRelu(slope = 0.01): Tensor {
     return ops.leakyRelu(this, slope)
   }
+  /** x·Φ(x), Φ the normal distribution's (Hendrycks and Gimpel 2016). */
+  gelu(): Tensor {
+    return ops.gelu(this)
+  }
   tanh(): Tensor {
     return ops.tanh(this)
   }
@@ -432,6 +436,7 @@ const ops = {
   clamp: operator('clamp'),
   relu: operator('relu'),
   leakyRelu: operator('leaky_relu'),
+  gelu: operator('gelu'),
   tanh: operator('tanh'),
   sigmoid: operator('sigmoid'),
   softmax: operator('softmax.int'),

@@ -28,12 +28,15 @@ interface Case {
 const golden = readGolden<{ cases: readonly Case[] }>('models.json')
 const cases = golden.cases.map((each) => ({ ...each, title: [each.model, JSON.stringify(each.options)].join(' ') }))
 
-describe.each(cases)('$title gives torchvision’s', ({ model: name, options, input, ...expected }) => {
+describe.each(cases)('$title gives PyTorch’s', ({ model: name, options, input, ...expected }) => {
   const build = () => {
     const entry: ModelEntry = models[name]
     const shape = input.shape.slice(1) as unknown as ImageShape
     const context = { random: new Blank(), compute, classes: 10, shape, normalization: null }
-    const model = moveTo(entry.build({ ...entry.options.parse(options), dropout: 0 }, context), device)
+    const model = moveTo(
+      entry.build({ ...entry.options.parse(options), dropout: 0, stochasticDepth: 0 }, context),
+      device,
+    )
     fill(model.parameters)
     return model
   }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { UserError } from '../../errors.ts'
 import { writeAtomically } from '../../files.ts'
 import { type ModelName, models } from '../../models/index.ts'
-import type { ModelEntry } from '../../models/model.ts'
+import { type ModelEntry, requireSize } from '../../models/model.ts'
 import type { Classifier, Normalization } from '../../nn/classifier.ts'
 import { dispose, moveTo, stateOf } from '../../nn/module.ts'
 import type { Compute } from '../../tensor/device.ts'
@@ -51,6 +51,7 @@ export function buildModel(of: ModelDescription, how: { random: Random; compute:
 
 function buildOnHost(of: ModelDescription, { random, compute }: { random: Random; compute: Compute }): Classifier {
   const entry: ModelEntry = models[of.model]
+  requireSize(of.model, entry, of.shape)
   const context = { random, compute, classes: of.classes.length, shape: of.shape, normalization: of.normalization }
   return scope(() => entry.build(entry.options.parse(of.options), context)) // weights are kept; what they were made of is not
 }
