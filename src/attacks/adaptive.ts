@@ -3,11 +3,11 @@ import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
 import { accuracy, crossEntropy } from '../nn/losses.ts'
 import { stateOf } from '../nn/module.ts'
-import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import { gradients, noGrad, operator, type Tensor, tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { inOrder } from '../training/loader.ts'
+import { optimizerOf } from '../training/optimizer-of.ts'
 import type { TrainingContext } from '../training/training-context.ts'
 import { defineAttack } from './attack.ts'
 import { addNoise, type Noise, noise } from './noise.ts'
@@ -82,7 +82,7 @@ interface Climbing {
 async function climb(training: TrainingContext, { delta, list, bound, iterations, step, epochs }: Climbing) {
   const { recipe, compute } = training
   const f = training.model('f')
-  const optimizer = sgd(f.parameters, recipe)
+  const optimizer = optimizerOf(recipe, f.parameters)
   const rowOf = new Map(Array.from(list, (index, row) => [index, row]))
   const state = { f: stateOf(f), optimizer, delta: { tensors: { values: delta.values } } }
   const stage = training.stage('noise', { ...recipe, epochs, augmentation: noAugmentation, state })

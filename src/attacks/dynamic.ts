@@ -6,10 +6,10 @@ import { accuracy, crossEntropy } from '../nn/losses.ts'
 import { type Module, moveTo, stateOf } from '../nn/module.ts'
 import { stepTogether } from '../nn/optimizer.ts'
 import { cosine } from '../nn/schedule.ts'
-import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import { cat, noGrad, type Tensor, tensor, zeros } from '../tensor/tensor.ts'
 import { subset } from '../training/images.ts'
+import { optimizerOf } from '../training/optimizer-of.ts'
 import type { TrainingContext } from '../training/training-context.ts'
 import { defineAttack, type Learned } from './attack.ts'
 import { type Generator, generator } from './generator.ts'
@@ -140,7 +140,7 @@ async function trainPattern(
   { epochs, share, label }: { epochs: number; share: number; label: (y: number) => number },
 ): Promise<Classifier> {
   const classifier = model('surrogate')
-  const optimizer = sgd(classifier.parameters, { momentum: 0.9, weightDecay: 5e-4 })
+  const optimizer = optimizerOf(recipe, classifier.parameters, { sgd: { momentum: 0.9, weightDecay: 5e-4 } })
   const patternOptimizer = adam(pattern.parameters, adamOptions)
   const state = { classifier: stateOf(classifier), optimizer, pattern: stateOf(pattern), patternOptimizer }
   const patternSchedule = cosine(rate)

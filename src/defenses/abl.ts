@@ -2,13 +2,13 @@ import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
 import { accuracy, crossEntropyEach, heldUp } from '../nn/losses.ts'
 import { copyWeights, stateOf } from '../nn/module.ts'
-import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { noAugmentation } from '../training/augment.ts'
 import { flag } from '../training/flag.ts'
 import { learnLabels, supervisedStep } from '../training/learn-labels.ts'
 import { part } from '../training/loader.ts'
+import { optimizerOf } from '../training/optimizer-of.ts'
 import { accuracyOn, scoreEach } from '../training/predict.ts'
 import { isolate } from '../training/suspicion.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
@@ -65,7 +65,7 @@ export const abl = defineDefense({
     const { recipe } = view
     const momentum = { momentum: 0.9, weightDecay: 1e-4, nesterov: true }
     const model = view.model('model')
-    const isolating = sgd(model.parameters, momentum)
+    const isolating = optimizerOf(recipe, model.parameters, { sgd: momentum })
     const first = { ...recipe, augmentation: noAugmentation, epochs: options.isolationEpochs }
     const isolationState = { model: stateOf(model), optimizer: isolating }
     for await (const { images, labels, report } of view.stage('isolation', { ...first, state: isolationState })) {
@@ -79,7 +79,7 @@ export const abl = defineDefense({
     const score = await scoreEach(model, view.images, ({ logits }, labels) => crossEntropyEach(logits, labels).neg())
     const { isolated, others, threshold } = isolate(score, options.isolated)
 
-    const optimizer = sgd(model.parameters, momentum)
+    const optimizer = optimizerOf(recipe, model.parameters, { sgd: momentum })
     const rate = ({ epoch }: { epoch: number }) => (epoch < (2 / 3) * options.epochs ? recipe.rate : recipe.rate / 10) // from 40 of 60
     await learnLabels(view, { name: 'model', model, optimizer, epochs: options.epochs, only: others, rate })
     const { others: likelyClean } = isolate(score, 0.5) // the rest lose accuracy as labelled when unlearning succeeds
@@ -115,7 +115,8 @@ async function unlearn(
   const enough = (1 - mayLose) * (await accuracyOn(model, watched))
   const good = view.model('good')
   copyWeights(model, good)
-  const optimizer = sgd(model.parameters, { momentum: 0.9, weightDecay: 1e-4, nesterov: true })
+  const own = { momentum: 0.9, weightDecay: 1e-4, nesterov: true }
+  const optimizer = optimizerOf(view.recipe, model.parameters, { sgd: own, ownRates: true })
   const ended = flag()
   const state = { model: stateOf(model), good: stateOf(good), optimizer, ended }
   // Without augmentation: a view from which the trigger was cropped has the larger gradient, and unlearns what is right.

@@ -2,7 +2,6 @@ import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
 import { accuracy } from '../nn/losses.ts'
 import { copyWeights, stateOf } from '../nn/module.ts'
-import { sgd } from '../nn/sgd.ts'
 import type { Random } from '../tensor/random.ts'
 import { scope } from '../tensor/scope.ts'
 import { noGrad, operator, type Tensor, tensor } from '../tensor/tensor.ts'
@@ -10,6 +9,7 @@ import { noAugmentation } from '../training/augment.ts'
 import { flag } from '../training/flag.ts'
 import { learnLabels, supervisedStep } from '../training/learn-labels.ts'
 import { inOrder, part } from '../training/loader.ts'
+import { optimizerOf } from '../training/optimizer-of.ts'
 import { accuracyOn } from '../training/predict.ts'
 import { isolate } from '../training/suspicion.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
@@ -77,6 +77,9 @@ export const dBr = defineDefense({
   },
 })
 
+/** SGD's settings; both trainings have rates of their own. */
+const own = { sgd: { momentum: 0.9, weightDecay: 5e-4 }, ownRates: true }
+
 /** A network that has learned the trigger and little else, in which the classes lie apart. */
 async function firstNetwork(
   { firstEpochs, spreadEpochs, firstRate }: { firstEpochs: number; spreadEpochs: number; firstRate: number },
@@ -84,7 +87,7 @@ async function firstNetwork(
 ): Promise<Classifier> {
   const { recipe } = view
   const network = view.model('first')
-  const optimizer = sgd(network.parameters, { momentum: 0.9, weightDecay: 5e-4 })
+  const optimizer = optimizerOf(recipe, network.parameters, own)
   const unchanged = { augmentation: noAugmentation }
   const rate = () => firstRate
   await learnLabels(view, { name: 'first', model: network, optimizer, ...unchanged, epochs: firstEpochs, rate })
@@ -180,7 +183,7 @@ async function repair(
   const enough = (1 - mayLose) * (await accuracyOn(model, trusted))
   const good = view.model('good')
   copyWeights(model, good)
-  const optimizer = sgd(model.parameters, { momentum: 0.9, weightDecay: 5e-4 })
+  const optimizer = optimizerOf(recipe, model.parameters, own)
   const ended = flag()
   const state = { model: stateOf(model), good: stateOf(good), optimizer, ended }
   for await (const batch of view.stage('model', { ...recipe, epochs, only: clean, state })) {

@@ -6,11 +6,11 @@ import { linear } from '../nn/linear.ts'
 import { accuracy, crossEntropy, oneHot, softCrossEntropy, symmetricCrossEntropyEach } from '../nn/losses.ts'
 import { dispose, join, type Mode, type Module, moveTo, stateOf } from '../nn/module.ts'
 import { cosine } from '../nn/schedule.ts'
-import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import { cat, noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
 import { argsort } from '../training/argsort.ts'
 import { drawAugmentation, noAugmentation } from '../training/augment.ts'
+import { optimizerOf } from '../training/optimizer-of.ts'
 import { lastMade, passes } from '../training/passes.ts'
 import { perSample } from '../training/per-sample.ts'
 import { scoreEach } from '../training/predict.ts'
@@ -89,7 +89,7 @@ export const dbd = defineDefense({
     // The backbone, from images alone.
     const projection = projector(model.embeddingWidth, view)
     const parameters = { ...body, ...join({ projection }).parameters }
-    const contrastive = sgd(parameters, { momentum: 0.9, weightDecay: 5e-4 })
+    const contrastive = optimizerOf(recipe, parameters, { sgd: { momentum: 0.9, weightDecay: 5e-4 }, ownRates: true })
     const schedule = cosine(options.backboneRate)
     const viewsOf = lastMade((epoch) =>
       ['first', 'second'].map((which) => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { device } from '../../test/device.ts'
+import { quickDefenses } from '../../test/small.ts'
 import { datasets } from '../datasets/index.ts'
 import { exitCode, UserError } from '../errors.ts'
 import { craftAttack } from '../experiment/prepare/craft.ts'
@@ -28,26 +29,6 @@ import { type DefenseName, defenses } from './index.ts'
 
 // The promises every defense keeps. A new entry is covered by being in the catalogue.
 
-/** Options that make a defense quick enough to be tried in a test. */
-const quick: Partial<Record<DefenseName, Record<string, unknown>>> = {
-  'fine-pruning': { 'defense.epochs': 2, 'defense.batch': 8 },
-  mcr: { 'defense.tuning-epochs': 1, 'defense.epochs': 2, 'defense.batch': 8 },
-  nad: { 'defense.teacher-epochs': 1, 'defense.epochs': 2, 'defense.batch': 8 },
-  abl: { 'defense.isolation-epochs': 1, 'defense.epochs': 2, 'defense.unlearning-epochs': 1 },
-  dbd: {
-    'defense.backbone-epochs': 1,
-    'defense.backbone-batch': 32,
-    'defense.head-epochs': 1,
-    'defense.head-batch': 32,
-    'defense.epochs': 2,
-    'defense.iterations': 2,
-    'defense.batch': 8,
-  },
-  'd-br': { 'defense.first-epochs': 1, 'defense.spread-epochs': 1, 'defense.epochs': 2 },
-  cbd: { 'defense.confounder-epochs': 1 },
-  deconfound: { 'defense.confounder-epochs': 1, flip: true }, // both counterparts
-}
-
 /** Everything a defense may see, and nothing else. The types make sure that both lists are complete. */
 const allowed: Record<keyof DefenderView, true> = {
   images: true,
@@ -68,6 +49,8 @@ const allowedRecipe: Record<keyof Recipe, true> = {
   batch: true,
   rate: true,
   schedule: true,
+  optimizer: true,
+  rateShare: true,
   momentum: true,
   weightDecay: true,
   nesterov: true,
@@ -107,7 +90,7 @@ const configure = ({ name, preset }: { name: DefenseName; preset: string }, more
     precision: 'fp32',
     threads: 1,
     'model.depth': 10,
-    ...quick[name],
+    ...quickDefenses[name],
     ...more,
   })
 

@@ -2,19 +2,19 @@ import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
 import { copyWeights } from '../nn/module.ts'
 import { cosine } from '../nn/schedule.ts'
-import { sgd } from '../nn/sgd.ts'
 import { keep, scope } from '../tensor/scope.ts'
 import { noGrad, type Tensor, tensor } from '../tensor/tensor.ts'
 import { argsort } from '../training/argsort.ts'
 import { learnLabels } from '../training/learn-labels.ts'
 import type { Loader } from '../training/loader.ts'
+import { optimizerOf } from '../training/optimizer-of.ts'
 import { accuracyOn, forEachBatch } from '../training/predict.ts'
 import type { TrainingContext } from '../training/training-context.ts'
 import { defineDefense } from './defense.ts'
 
 /**
  * Fine-pruning (Liu et al. 2018): channels that clean images hardly use may serve the backdoor. The channels that enter
- * the last linear layer are ranked by their mean activation on the clean images and pruned, least active first, until the
+ * the last linear layer are ranked by the mean size of their activation on the clean images and pruned, least active first, until the
  * accuracy on these images has fallen by a tenth; then the network is fine-tuned on them. A pruned channel stays pruned:
  * its weights in the last layer are zero and are kept so.
  */
@@ -49,7 +49,8 @@ export const finePruning = defineDefense({
     const model = await view.backdoored()
     const kept = await prune(model, clean, { share, mayLose, spare: view.model('spare') })
 
-    const optimizer = sgd(model.parameters, { momentum: 0.9, weightDecay: 5e-4 })
+    const own = { momentum: 0.9, weightDecay: 5e-4 }
+    const optimizer = optimizerOf(view.recipe, model.parameters, { sgd: own, ownRates: true })
     const schedule = cosine(rate)
     await learnLabels(clean, {
       name: 'model',
@@ -97,11 +98,11 @@ function maskOf(order: Int32Array, pruned: number, device: string): Tensor {
   return tensor(mask, [1, order.length]).to({ device })
 }
 
-/** Mean of each channel of the embedding over all images, [width]. */
+/** Mean size of each channel of the embedding over all images, [width]; behind ReLU, its mean. */
 async function meanActivations(model: Classifier, images: Loader): Promise<number[]> {
   const sums = new Array<number>(model.embeddingWidth).fill(0)
   await forEachBatch(model, images, ({ embedding }) => {
-    for (const [channel, sum] of embedding.sum([0]).numbers().entries())
+    for (const [channel, sum] of embedding.abs().sum([0]).numbers().entries())
       sums[channel] = (sums[channel] as number) + sum / images.count
   })
   return sums

@@ -1,16 +1,16 @@
 import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
-import { copyWeights, type NamedTensors, type Stateful, stateOf } from '../nn/module.ts'
+import { copyWeights, hasStatistics, type NamedTensors, type Stateful, stateOf } from '../nn/module.ts'
 import { type Optimizer, optimizer } from '../nn/optimizer.ts'
 import type { Schedule } from '../nn/schedule.ts'
-import { sgd } from '../nn/sgd.ts'
 import { keep, scope } from '../tensor/scope.ts'
 import { noGrad, type Tensor } from '../tensor/tensor.ts'
 import { drawAugmentation } from '../training/augment.ts'
 import { learnLabels, supervisedStep } from '../training/learn-labels.ts'
 import { inOrder } from '../training/loader.ts'
+import { optimizerOf } from '../training/optimizer-of.ts'
 import { accuracyOn } from '../training/predict.ts'
-import type { TrainingContext } from '../training/training-context.ts'
+import type { Recipe, TrainingContext } from '../training/training-context.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
 /**
@@ -78,7 +78,7 @@ export const mcr = defineDefense({
       }
     }
 
-    const curve = curveOptimizer(model, middle)
+    const curve = curveOptimizer(model, middle, view.recipe)
     const state = { model: stateOf(model), middle: { tensors: middle }, optimizer: curve }
     const schedule = falling(rate)
     const learning = { ...view.recipe, epochs, batch, state }
@@ -108,15 +108,19 @@ export function bezier(w1: Tensor, theta: Tensor, w2: Tensor, t: number): Tensor
 const decay = 1e-4
 
 /** Moves the middle of the curve by gradients of the model, which lies on the curve at t. */
-function curveOptimizer(model: Classifier, middle: NamedTensors): Stateful & { at(t: number): Optimizer } {
+function curveOptimizer(
+  model: Classifier,
+  middle: NamedTensors,
+  recipe: Recipe,
+): Stateful & { at(t: number): Optimizer } {
   const phi = Object.values(model.parameters)
-  const sgdOfMiddle = sgd(middle, { momentum: 0.9, weightDecay: 0 }) // the decay is that of φ(t)
-  const { tensors } = sgdOfMiddle
+  // The decay is that of φ(t).
+  const ofMiddle = optimizerOf(recipe, middle, { sgd: { momentum: 0.9, weightDecay: 0 }, ownRates: true })
   return {
-    tensors,
+    ...ofMiddle,
     at: (t) =>
-      optimizer(phi, { tensors }, (gradients, rate) =>
-        sgdOfMiddle.update(
+      optimizer(phi, ofMiddle, (gradients, rate) =>
+        ofMiddle.update(
           gradients.map((gradient, i) => curveGradient(gradient, phi[i] as Tensor, { t, decay })),
           rate,
         ),
@@ -137,7 +141,8 @@ async function fineTune(
 ): Promise<Classifier> {
   const tuned = view.model('tuned')
   copyWeights(model, tuned)
-  const optimizer = sgd(tuned.parameters, { momentum: 0.9, weightDecay: 1e-4 })
+  const own = { momentum: 0.9, weightDecay: 1e-4 }
+  const optimizer = optimizerOf(view.recipe, tuned.parameters, { sgd: own, ownRates: true })
   await learnLabels(view.clean as TrainingContext, {
     name: 'tuned',
     model: tuned,
@@ -173,13 +178,15 @@ async function nearestTheMiddle(
 
 /**
  * Batch-norm statistics of the clean images, augmented as in training: without black margins they would be others, which
- * costs a network twelve points of its accuracy. Five passes, by which the former ones are forgotten.
+ * costs a network twelve points of its accuracy. Five passes, by which the former ones are forgotten. A network without batch
+ * norm has none to measure.
  */
 async function measureStatistics(
   model: Classifier,
   { images, recipe, random, pause }: TrainingContext,
   batch: number,
 ): Promise<void> {
+  if (!hasStatistics(model)) return
   const [, height, width] = images.shape
   for (let pass = 0; pass < 5; pass++) {
     const draws = drawAugmentation(random.fork(`statistics ${pass}`), recipe.augmentation, images.count, [

@@ -2,18 +2,18 @@ import { z } from 'zod'
 import type { Classifier } from '../nn/classifier.ts'
 import { accuracy, crossEntropy } from '../nn/losses.ts'
 import { copyWeights, stateOf } from '../nn/module.ts'
-import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import { noGrad, type Tensor } from '../tensor/tensor.ts'
 import { learnLabels } from '../training/learn-labels.ts'
+import { optimizerOf } from '../training/optimizer-of.ts'
 import type { TrainingContext } from '../training/training-context.ts'
 import { defineDefense } from './defense.ts'
 import { attentionDistance } from './nad/attention.ts'
 
 /**
  * Neural attention distillation (Li et al. 2021): the backdoored model is fine-tuned on clean images and becomes a
- * teacher; then the backdoored model itself is fine-tuned on the same images while its attention after each group of
- * layers is drawn to the teacher's.
+ * teacher; then the backdoored model itself is fine-tuned on the same images while its attention after each of the last three
+ * groups of layers is drawn to the teacher's.
  *
  * | paper | here |
  * |---|---|
@@ -39,14 +39,18 @@ export const nad = defineDefense({
       .describe('learning rate of tuning and of distillation for their first epochs'),
     fastEpochs: z.int().min(0).default(2).describe('after so many epochs the rate falls to a tenth'),
     batch: z.int().min(2).default(64).describe('clean images per step'),
-    attention1: z.number().min(0).default(500).describe('weight of the attention after the first group'),
-    attention2: z.number().min(0).default(1000).describe('after the second'),
-    attention3: z.number().min(0).default(1000).describe('after the third'),
+    attention1: z
+      .number()
+      .min(0)
+      .default(500)
+      .describe("weight of the attention after the last but two of the model's groups of layers"),
+    attention2: z.number().min(0).default(1000).describe('after the last but one'),
+    attention3: z.number().min(0).default(1000).describe('after the last'),
   }),
   presets: { paper: {}, quick: {} }, // on a few clean images the authors' lengths are short
   async train(options, view) {
     const clean = view.clean as TrainingContext
-    const momentum = { momentum: 0.9, weightDecay: 1e-4, nesterov: true }
+    const own = { sgd: { momentum: 0.9, weightDecay: 1e-4, nesterov: true }, ownRates: true }
     const { recipe } = view
     const { batch } = options
     const rate = (epoch: number) => (epoch < options.fastEpochs ? options.rate : options.rate / 10)
@@ -57,13 +61,13 @@ export const nad = defineDefense({
     await learnLabels(clean, {
       name: 'teacher',
       model: teacher,
-      optimizer: sgd(teacher.parameters, momentum),
+      optimizer: optimizerOf(recipe, teacher.parameters, own),
       epochs: options.teacherEpochs,
       batch,
       rate: ({ epoch }) => rate(epoch),
     })
 
-    const optimizer = sgd(student.parameters, momentum)
+    const optimizer = optimizerOf(recipe, student.parameters, own)
     const state = { model: stateOf(student), optimizer }
     const distilling = { ...recipe, epochs: options.epochs, batch, state }
     for await (const { images, labels, epoch, report } of clean.stage('model', distilling)) {
@@ -83,13 +87,15 @@ export const nad = defineDefense({
   },
 })
 
-/** Σ β_l · mean (A(student)_l − A(teacher)_l)². */
+/** Σ β_l · mean (A(student)_l − A(teacher)_l)² over the last three maps, or as many as a model has. */
 function distill(
   student: readonly Tensor[],
   teacher: readonly Tensor[],
   { attention1, attention2, attention3 }: { attention1: number; attention2: number; attention3: number },
 ): Tensor {
-  return [attention1, attention2, attention3]
-    .map((weight, l) => attentionDistance(student[l] as Tensor, teacher[l] as Tensor).mul(weight))
+  const weights = [attention1, attention2, attention3].slice(-student.length)
+  const first = student.length - weights.length
+  return weights
+    .map((weight, l) => attentionDistance(student[first + l] as Tensor, teacher[first + l] as Tensor).mul(weight))
     .reduce((sum, each) => sum.add(each))
 }

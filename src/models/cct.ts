@@ -29,7 +29,7 @@ const deviation = 0.02
 export const cct = defineModel({
   title: 'Compact convolutional transformer',
   paper: 'https://arxiv.org/abs/2104.05704',
-  learning: { optimizer: 'adamw', rate: 0.0055, weightDecay: 0.06 },
+  learning: { optimizer: 'adamw', rate: 0.005, weightDecay: 0.03 },
   options: z.object({
     depth: z.int().min(1).max(48).default(7).describe('number of blocks'),
     width: z.int().min(1).max(4096).default(256).describe('length of a token'),

@@ -33,6 +33,7 @@ const groups = [
 export const mobilenet = defineModel({
   title: 'MobileNetV2',
   paper: 'https://arxiv.org/abs/1801.04381',
+  learning: { optimizer: 'sgd', rate: 0.5, weightDecay: 4e-5 },
   options: z.object({
     width: z.number().min(0.1).max(4).default(1).describe('factor of all widths, which are rounded to eights'),
     stem: z

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { compute, device } from '../../test/device.ts'
+import { smallModels } from '../../test/small.ts'
 import { UserError } from '../errors.ts'
 import { buildModel, loadModel, type ModelDescription, saveModel } from '../experiment/store/saved-model.ts'
 import { type Classifier, splitHead } from '../nn/classifier.ts'
@@ -23,16 +24,6 @@ afterAll(() => rmSync(folder, { recursive: true }))
 const names = Object.keys(models) as ModelName[]
 const entryOf = (name: ModelName): ModelEntry => models[name]
 
-/** Options that make a model small enough to be tried in a test. */
-const small: Record<ModelName, Record<string, unknown>> = {
-  wrn: {},
-  resnet: { width: 8 },
-  'preact-resnet': { width: 8 },
-  vgg: { depth: 11, width: 4, hidden: 16 },
-  mobilenet: { width: 0.25 },
-  vit: { depth: 3, width: 24 },
-  cct: { depth: 3, width: 24 },
-}
 /** Other forms of a model, each of which keeps the promises too. */
 const variants: Partial<Record<ModelName, Record<string, unknown>>> = {
   resnet: { depth: 50, width: 4, stem: 'large' },
@@ -50,7 +41,7 @@ const forms: { shape: ImageShape; classes: number }[] = [
 ]
 const takes = (name: ModelName, [, height, width]: ImageShape) =>
   Math.min(height, width) >= (entryOf(name).smallest ?? 1)
-const form = (name: ModelName, more: Record<string, unknown> = {}) => ({ ...small[name], ...more })
+const form = (name: ModelName, more: Record<string, unknown> = {}) => ({ ...smallModels[name], ...more })
 const cases = names.flatMap((name) => [
   ...forms.filter(({ shape }) => takes(name, shape)).map((each) => ({ name, options: form(name), ...each })),
   ...(variants[name] ? [{ name, options: form(name, variants[name]), shape: [3, 33, 40] as const, classes: 3 }] : []),

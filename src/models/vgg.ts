@@ -49,6 +49,7 @@ export const vgg = defineModel({
   title: 'VGG with batch norm',
   paper: 'https://arxiv.org/abs/1409.1556',
   smallest: 32,
+  learning: { optimizer: 'sgd', rate: 0.1, weightDecay: 5e-4 },
   options,
   build: (chosen, context) => build(chosen, context),
 })

@@ -2,9 +2,9 @@ import type { Classifier } from '../nn/classifier.ts'
 import { accuracy, crossEntropy } from '../nn/losses.ts'
 import { stateOf } from '../nn/module.ts'
 import type { Optimizer } from '../nn/optimizer.ts'
-import { sgd } from '../nn/sgd.ts'
 import { scope } from '../tensor/scope.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { optimizerOf } from './optimizer-of.ts'
 import type { Batch, StageOptions } from './stage.ts'
 import type { TrainingContext } from './training-context.ts'
 
@@ -77,7 +77,7 @@ export async function trainPlainly(
   await learnLabels(training, {
     name,
     model,
-    optimizer: sgd(model.parameters, recipe),
+    optimizer: optimizerOf(recipe, model.parameters),
     epochs,
     rate: ({ step, steps }) => recipe.schedule(step, steps),
     loss,

@@ -13,8 +13,14 @@ export interface Recipe {
   /** base learning rate */
   readonly rate: number
   readonly schedule: Schedule
+  /** what the run's model is trained by */
+  readonly optimizer: 'sgd' | 'adamw'
+  /** the model's share of a rate that is stated for SGD on a residual network, for methods with rates of their own */
+  readonly rateShare: number
+  /** of SGD */
   readonly momentum: number
   readonly weightDecay: number
+  /** of SGD */
   readonly nesterov: boolean
   readonly augmentation: Augmentation
 }

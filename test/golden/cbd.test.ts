@@ -163,6 +163,8 @@ describe.each(presets)('three steps of CBD, preset %s, give PyTorch’s', (prese
           batch: 8,
           rate,
           schedule: () => rate,
+          optimizer: 'sgd',
+          rateShare: 1,
           momentum: 0.9,
           weightDecay: 1e-4,
           nesterov: false,

@@ -1,10 +1,10 @@
 import type { Classifier } from '../../nn/classifier.ts'
 import { accuracy, crossEntropyEach, heldUp } from '../../nn/losses.ts'
 import { stateOf } from '../../nn/module.ts'
-import { sgd } from '../../nn/sgd.ts'
 import { keep, scope } from '../../tensor/scope.ts'
 import { noGrad, type Tensor, tensor, zeros } from '../../tensor/tensor.ts'
 import { noAugmentation } from '../../training/augment.ts'
+import { optimizerOf } from '../../training/optimizer-of.ts'
 import { type PerSample, perSample } from '../../training/per-sample.ts'
 import { forEachBatch, scoreEach } from '../../training/predict.ts'
 import type { Batch } from '../../training/stage.ts'
@@ -44,7 +44,7 @@ export function startConfounder(view: DefenderView, recipe: Recipe, options: Con
   const { images, compute } = view
   const { judgement, normalized, level } = options
   const confounder = view.model('confounder', { normalized })
-  const optimizer = sgd(confounder.parameters, recipe)
+  const optimizer = optimizerOf(recipe, confounder.parameters)
   const seen: PerSample[] = [] // f_B's losses at each look
   const augmentation = judgement === 'views' ? recipe.augmentation : noAugmentation
   let trained = 0

@@ -1,9 +1,9 @@
 import type { Classifier } from '../../nn/classifier.ts'
 import { accuracy, crossEntropyEach, oneHot } from '../../nn/losses.ts'
 import { stateOf } from '../../nn/module.ts'
-import { sgd } from '../../nn/sgd.ts'
 import { keep, scope } from '../../tensor/scope.ts'
 import { gradients, noGrad, type Tensor, zeros } from '../../tensor/tensor.ts'
+import { optimizerOf } from '../../training/optimizer-of.ts'
 import { perSample } from '../../training/per-sample.ts'
 import type { Recipe } from '../../training/training-context.ts'
 import type { DefenderView } from '../defense.ts'
@@ -28,7 +28,7 @@ export async function trainModel(
 ): Promise<Classifier> {
   const { bottleneck, adversarial } = options
   const model = view.model('model', { normalized: options.normalized })
-  const optimizer = sgd(model.parameters, recipe)
+  const optimizer = optimizerOf(recipe, model.parameters)
   const independence =
     adversarial > 0 ? makeIndependence(view, recipe, { ...options, model, stage: name, judge }) : null
   const given = perSample(view.images.count, view.compute.device)

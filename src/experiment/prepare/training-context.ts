@@ -1,4 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
+import { models } from '../../models/index.ts'
+import { learningOf } from '../../models/model.ts'
 import type { Classifier } from '../../nn/classifier.ts'
 import { schedules } from '../../nn/schedule.ts'
 import { sourceDigest } from '../../tensor/build.ts'
@@ -28,6 +30,7 @@ export function openTrainingContext(config: Config, images: ImageSet, context: R
   const { compute, random } = context
   const onDevice = loader(images, compute.device)
   const normalization = measureNormalization(images)
+  const learning = learningOf(models[config.model])
   const descriptions = new Map<object, ModelDescription>()
   return {
     images: onDevice,
@@ -39,6 +42,8 @@ export function openTrainingContext(config: Config, images: ImageSet, context: R
       batch: config.batch,
       rate: config['learning-rate'],
       schedule: schedules[config.schedule](config['learning-rate']),
+      optimizer: learning.optimizer,
+      rateShare: learning.rate,
       momentum: config.momentum,
       weightDecay: config['weight-decay'],
       nesterov: config.nesterov,

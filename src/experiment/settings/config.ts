@@ -5,6 +5,7 @@ import { datasets } from '../../datasets/index.ts'
 import { defenses } from '../../defenses/index.ts'
 import { UserError } from '../../errors.ts'
 import { models } from '../../models/index.ts'
+import { learningOf } from '../../models/model.ts'
 import { schedules } from '../../nn/schedule.ts'
 import { attackOptions, labelsOf, usualRate } from './attack-options.ts'
 import { check, kebab, under } from './check.ts'
@@ -70,10 +71,18 @@ export const settings = z.strictObject({
   seed: z.int().min(0).default(1).describe('seed of everything random'),
   epochs: z.int().min(1).default(15).describe("length of the model's training"),
   batch: z.int().min(2).default(128).describe('images per step'),
-  'learning-rate': z.number().positive().optional().describe("base learning rate (default: the data set's)"),
+  'learning-rate': z
+    .number()
+    .positive()
+    .optional()
+    .describe("base learning rate (default: the data set's, times the model's share of it)"),
   schedule: z.enum(names(schedules)).default('one-cycle').describe('how the learning rate changes'),
   momentum: z.number().min(0).max(1).default(0.9).describe('of stochastic gradient descent'),
-  'weight-decay': z.number().min(0).default(1e-4).describe('of stochastic gradient descent'),
+  'weight-decay': z
+    .number()
+    .min(0)
+    .optional()
+    .describe("how much weights shrink in a step, times the learning rate (default: the model's, mostly 1e-4)"),
   nesterov: z.boolean().default(false).describe('Nesterov momentum'),
   padding: z.int().min(0).default(4).describe('random crop: padding in pixels'),
   flip: z.boolean().optional().describe("mirror half of the images (default: the data set's)"),
@@ -104,6 +113,7 @@ export interface Config extends Settings {
   readonly preset: string
   readonly 'clean-share': number
   readonly 'learning-rate': number
+  readonly 'weight-decay': number
   readonly flip: boolean
   /** each entry's options, complete */
   readonly options: Readonly<Record<Kind, Options>>
@@ -114,6 +124,7 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
   const own = Object.entries(given).filter(([key]) => !key.includes('.'))
   const plain = check(settings, Object.fromEntries(own), { source, prefix: '', others: chosenOptions(given) })
   const dataset = datasets[plain.dataset]
+  const learning = learningOf(models[plain.model])
   const { presets } = defenses[plain.defense]
   const attack = { name: plain.attack, options: attackOptions(plain.attack, given, source) }
   const preset = plain.preset ?? (Object.keys(presets)[0] as string)
@@ -140,7 +151,8 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
     ...settleShare(plain, attack),
     'clean-share': plain['clean-share'] ?? (defenses[plain.defense].assumes === 'clean images' ? 0.05 : 0),
     target: plain.target ?? dataset.target,
-    'learning-rate': plain['learning-rate'] ?? dataset.learningRate,
+    'learning-rate': plain['learning-rate'] ?? dataset.learningRate * learning.rate,
+    'weight-decay': plain['weight-decay'] ?? learning.weightDecay,
     flip: plain.flip ?? dataset.flip,
     options: {
       dataset: options('dataset'),
