@@ -15,11 +15,13 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { writeExample } from '../src/datasets/cifar-example.ts'
 import { type Report, reportSchema } from '../src/experiment/check/report.ts'
+import { liveTensors } from '../src/tensor/tensor.ts'
 import { command } from './command.ts'
 
 // `check` on folders with planted faults: each is named, and nothing is changed.
 
 const home = mkdtempSync(join(tmpdir(), 'check-'))
+liveTensors() // loads the addon, which lies in the cache that the next line hides
 vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'))
 afterAll(() => {
   vi.unstubAllEnvs()

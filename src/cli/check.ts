@@ -56,10 +56,10 @@ export const checkCommand = withExamples(
 
 /** As 'train' would read the data, but for what has nothing to do with data. */
 function configurationOf(command: Command): Config {
-  const [folder] = command.args
-  if (folder !== undefined) refuseTwice(command, folder)
+  const [data] = command.args
+  if (data !== undefined) refuseTwice(command, data)
   return readConfiguration(command, (given) => ({
-    ...(folder === undefined ? given : onData(folder, given)),
+    ...(data === undefined ? given : onData(data, given)),
     attack: 'none',
     'test-share': 0,
   }))
