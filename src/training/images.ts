@@ -71,15 +71,14 @@ export function imageBytes([channels, height, width]: ImageShape): number {
 /** A copy of the pixels at `indices`, of all images where absent: uint8 [count, channels, height, width]. */
 export function pixelsOf({ rows, shape }: Pick<ImageSet, 'rows' | 'shape'>, indices?: ArrayLike<number>): Uint8Array {
   const chosen = indices ?? Int32Array.from(rows.at.keys())
-  const [channels, height, width] = shape
-  const area = height * width
+  const area = shape[1] * shape[2]
   const read = rowReader(rows)
   const pixels = new Uint8Array(chosen.length * rows.bytes)
   for (let k = 0; k < chosen.length; k++) {
     const row = read(chosen[k] as number)
-    for (let c = 0; c < channels; c++) {
-      const to = k * rows.bytes + c * area
-      for (let i = 0, from = c; i < area; i++, from += channels) pixels[to + i] = row[from] as number
+    const planes = pixels.subarray(k * rows.bytes, (k + 1) * rows.bytes)
+    for (let i = 0, from = 0; i < area; i++) {
+      for (let to = i; to < planes.length; to += area) planes[to] = row[from++] as number
     }
   }
   return pixels
