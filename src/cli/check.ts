@@ -3,7 +3,7 @@ import type { Report } from '../experiment/check/report.ts'
 import { checkData } from '../experiment/check-data.ts'
 import { onData } from '../experiment/prepare/data.ts'
 import type { Config } from '../experiment/settings/config.ts'
-import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
+import { printedConfiguration, readConfiguration, recipe, withSettings } from './configuration.ts'
 import { dataArgument, refuseTwice } from './data-argument.ts'
 import { PartialFailure, withExamples } from './failure.ts'
 import { withListener } from './session.ts'
@@ -24,20 +24,11 @@ const without = [
   'reference',
   'model',
   'epochs',
-  'batch',
-  'learning-rate',
-  'schedule',
-  'momentum',
-  'weight-decay',
-  'nesterov',
-  'padding',
-  'flip',
-  'cutout',
   'holdout',
   'device',
   'precision',
   'threads',
-  'checkpoint-every',
+  ...recipe,
   'runs',
 ] as const
 

@@ -35,9 +35,11 @@ export const recipe: readonly (keyof Settings)[] = [
   'momentum',
   'weight-decay',
   'nesterov',
+  'crop',
   'padding',
   'flip',
   'cutout',
+  'color',
   'checkpoint-every',
 ]
 

@@ -1,4 +1,5 @@
 import type { Random } from '../tensor/random.ts'
+import { drawViews, placeRows, placeViews, type ViewTable } from './views.ts'
 
 /** What training does to an image before the model sees it. */
 export interface Augmentation {
@@ -10,6 +11,10 @@ export interface Augmentation {
   readonly cutout: number
   /** what a moved image shows beyond its border: black, or itself mirrored */
   readonly margin?: 'black' | 'mirrored'
+  /** the least share of the image that a random part of it has, which is enlarged; no part where absent */
+  readonly part?: number
+  /** brightness, contrast and saturation change by factors of 1 ± this */
+  readonly color?: number
   /** moved back after it was moved, so that only the mirrored margin, now on the other side, is new */
   readonly back?: boolean
 }
@@ -21,6 +26,8 @@ export interface Draws {
   readonly augmentation: Augmentation
   /** per sample: row offset, column offset, mirrored, cutout row, cutout column */
   readonly table: Int16Array
+  /** where the augmentation has parts or colors */
+  readonly views?: ViewTable | undefined
 }
 
 const drawsPerSample = 5
@@ -41,16 +48,16 @@ export function drawAugmentation(
     table[i + 3] = cutout > 0 ? random.integer(size[0]) : 0
     table[i + 4] = cutout > 0 ? random.integer(size[1]) : 0
   }
-  return { augmentation, table }
+  return { augmentation, table, views: drawViews(random.fork('views'), augmentation, { count, size }) }
 }
 
 /** The draws of some samples, in the places that `places` gives them among `count`. */
-export function placeDraws({ augmentation, table }: Draws, places: Int32Array, count: number): Draws {
-  const placed = new Int16Array(count * drawsPerSample)
-  places.forEach((place, i) => {
-    placed.set(table.subarray(i * drawsPerSample, (i + 1) * drawsPerSample), place * drawsPerSample)
-  })
-  return { augmentation, table: placed }
+export function placeDraws({ augmentation, table, views }: Draws, places: Int32Array, count: number): Draws {
+  return {
+    augmentation,
+    table: placeRows(table, places, { count, each: drawsPerSample }),
+    views: views && placeViews(views, places, count),
+  }
 }
 
 /**

@@ -5,6 +5,7 @@ import { cat, noGrad, operator, type Tensor, tensor } from '../tensor/tensor.ts'
 import { type Axis, axis, type Draws, placeDraws } from './augment.ts'
 import type { ImageSet, ImageShape } from './images.ts'
 import { finder } from './rows.ts'
+import { makeViews } from './views.ts'
 
 /** both in native/gather.cc, of rows on the host */
 const gather = operator('deconfound::gather')
@@ -64,6 +65,11 @@ export function loader(set: ImageSet, device: string): Loader {
   /** uint8 [indices, height, width, channels] on the device, whole images */
   const rowsAt = (indices: Int32Array) =>
     resident ? resident.indexSelect(0, uploaded(indices, [indices.length])) : onHost(indices).to({ device })
+  const cut = (indices: Int32Array, across: AxisTensors, along: AxisTensors) => {
+    if (device === 'cpu') return gather(stores, placesOf(indices), ...across, ...along)
+    const places = resident ? indices : Int32Array.from(indices.keys())
+    return composed(resident ?? rowsAt(indices), uploaded(places, [indices.length]), across, along)
+  }
   const find = finder(rows)
 
   return {
@@ -77,9 +83,11 @@ export function loader(set: ImageSet, device: string): Loader {
           if (!draws) return rowsAt(indices).to({ dtype: 'float32' }).div(255).permute(0, 3, 1, 2)
           const across = upload(axis(draws, indices, height, 0), [batch, height])
           const along = upload(axis(draws, indices, width, 1), [batch, width])
-          if (device === 'cpu') return gather(stores, placesOf(indices), ...across, ...along)
-          const places = resident ? indices : Int32Array.from(indices.keys())
-          return composed(resident ?? rowsAt(indices), uploaded(places, [batch]), across, along)
+          const { views, augmentation } = draws
+          if (!views) return cut(indices, across, along)
+          // The cutout comes last: a hole is not enlarged.
+          const whole = cut(indices, withoutHole(across), withoutHole(along))
+          return makeViews(whole, { ...augmentation, views }, indices).mul(outsideHole(across, along))
         }),
       ),
     labelsOf: (indices) =>
@@ -102,6 +110,12 @@ export function loader(set: ImageSet, device: string): Loader {
     },
   }
 }
+
+const withoutHole = ([from, inside, cut]: AxisTensors): AxisTensors => [from, inside, cut.mul(0)]
+
+/** [batch, 1, height, width]: 0 in the cutout, else 1. */
+const outsideHole = ([, , rowCut]: AxisTensors, [, , columnCut]: AxisTensors) =>
+  rowCut.unsqueeze(2).mul(columnCut.unsqueeze(1)).neg().add(1).unsqueeze(1)
 
 /** The same as the operator `gather`, of one store and by libtorch's own operators, on any device. */
 export function composed(pixels: Tensor, chosen: Tensor, rows: AxisTensors, columns: AxisTensors): Tensor {

@@ -1,8 +1,9 @@
 import type { Random } from '../../tensor/random.ts'
 import { scope } from '../../tensor/scope.ts'
 import { arange, noGrad, type Tensor, tensor } from '../../tensor/tensor.ts'
+import { recolor } from '../../training/color.ts'
 import type { ImageShape } from '../../training/images.ts'
-import { recolor } from './color.ts'
+import { cropAlong, drawPart, resample } from '../../training/resample.ts'
 
 // The views of contrastive learning (SimCLR, Chen et al. 2020), in this order: a random part of the image brought to its
 // full size, mirrored or not; with probability 0.8 brightness, contrast and saturation by factors of 1 ± 0.4 and hue by
@@ -20,6 +21,8 @@ export interface ViewDraws {
 }
 
 const drawsPerSample = 10
+/** the share of the image that a part has at least */
+const leastArea = 0.2
 
 export function drawViews(
   random: Random,
@@ -29,7 +32,7 @@ export function drawViews(
   const between = (low: number, high: number) => low + (high - low) * random.uniform()
   const table = new Float32Array(count * drawsPerSample)
   for (let i = 0; i < count; i++) {
-    const [height, width] = drawPart(random, shape)
+    const [height, width] = drawPart(random, shape, leastArea)
     const center = [between(height / 2, 1 - height / 2), between(width / 2, 1 - width / 2)]
     const mirrored = flip && random.uniform() < 0.5
     const jittered = random.uniform() < 0.8
@@ -44,20 +47,9 @@ export function drawViews(
   return { table }
 }
 
-/** Height and width as shares: 0.2 to 1 of the area, 3/4 to 4/3 as wide as high; all where ten draws do not fit. */
-function drawPart(random: Random, [, height, width]: ImageShape): readonly [number, number] {
-  for (let trial = 0; trial < 10; trial++) {
-    const area = (0.2 + 0.8 * random.uniform()) * height * width
-    const aspect = (3 / 4) ** (1 - 2 * random.uniform())
-    const [rows, columns] = [Math.sqrt(area / aspect), Math.sqrt(area * aspect)]
-    if (rows <= height && columns <= width) return [rows / height, columns / width]
-  }
-  return [1, 1]
-}
-
 /** Views of images in [0, 1], [indices, channels, height, width] on any device: `indices` says whose draws are theirs. */
 export function makeViews(images: Tensor, { table }: ViewDraws, indices: Int32Array): Tensor {
-  const [count, channels, height, width] = images.shape as [number, number, number, number]
+  const [height, width] = images.shape.slice(2) as [number, number]
   const { device } = images
   const drawn = (sample: number, k: number) => table[sample * drawsPerSample + k] as number
   const recolorings = Array.from(indices, (sample) => ({
@@ -74,26 +66,9 @@ export function makeViews(images: Tensor, { table }: ViewDraws, indices: Int32Ar
   }
   return noGrad(() =>
     scope(() => {
-      const columns = axis(1, width).transpose(1, 2)
-      const rows = axis(0, height).unsqueeze(1)
-      const across = images.reshape(count, channels * height, width).matmul(columns)
-      return recolor(rows.matmul(across.reshape(count, channels, height, width)), recolorings)
+      return recolor(resample(images, axis(0, height), axis(1, width)), recolorings)
     }),
   )
-}
-
-/** [places, length, length]: how much of each pixel (column) is in each pixel of the enlarged part (row), bilinearly. */
-function cropAlong(places: readonly { center: number; half: number }[], length: number, device: string): Tensor {
-  const from = new Float32Array(places.length * length)
-  places.forEach(({ center, half }, n) => {
-    for (let i = 0; i < length; i++) {
-      const at = (center + half * ((2 * i + 1) / length - 1)) * length - 0.5
-      from[n * length + i] = Math.min(Math.max(at, 0), length - 1)
-    }
-  })
-  const pixels = arange(length, { device }).to({ dtype: 'float32' })
-  const distance = tensor(from, [places.length, length, 1]).to({ device }).sub(pixels).abs()
-  return distance.neg().add(1).relu()
 }
 
 /** [deviations, length, length]: a Gaussian around each pixel, cut off at the kernel's radius and at the image's borders. */

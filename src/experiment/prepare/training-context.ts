@@ -5,7 +5,8 @@ import type { Classifier } from '../../nn/classifier.ts'
 import { schedules } from '../../nn/schedule.ts'
 import { sourceDigest } from '../../tensor/build.ts'
 import type { Compute } from '../../tensor/device.ts'
-import { type ImageSet, measureNormalization } from '../../training/images.ts'
+import type { Augmentation } from '../../training/augment.ts'
+import { type ImageSet, type ImageShape, measureNormalization } from '../../training/images.ts'
 import { loader } from '../../training/loader.ts'
 import { type StageContext, stage, stopped } from '../../training/stage.ts'
 import type { TrainingContext } from '../../training/training-context.ts'
@@ -47,7 +48,7 @@ export function openTrainingContext(config: Config, images: ImageSet, context: R
       momentum: config.momentum,
       weightDecay: config['weight-decay'],
       nesterov: config.nesterov,
-      augmentation: { padding: config.padding, flip: config.flip, cutout: config.cutout },
+      augmentation: augmentationOf(config, images.shape),
     },
     model(name, { normalized = true } = {}) {
       const description: ModelDescription = {
@@ -83,10 +84,25 @@ export function openTrainingContext(config: Config, images: ImageSet, context: R
   }
 }
 
+/** Pixels are meant at 32: larger images move, and are cut, in proportion. */
+function augmentationOf({ crop, padding, flip, cutout, color }: Config, [, height]: ImageShape): Augmentation {
+  const scaled = (pixels: number) => Math.round((pixels * height) / 32)
+  return {
+    padding: crop === 'padded' ? scaled(padding) : 0,
+    flip,
+    cutout: scaled(cutout),
+    color,
+    ...(crop === 'resized' ? { part: leastPart } : {}),
+  }
+}
+
+/** the share of an image that a random part has at least */
+const leastPart = 0.25
+
 /** What determines the result of a training in a training context, besides the images and the options and code of who trains there. */
 export function whatTrainingDependsOn(config: Config, compute: Compute): readonly unknown[] {
   const { libtorch, processor, gpus, kernels, blas, variables } = describeEnvironment(compute)
-  const { seed, model, batch, schedule, momentum, nesterov, padding, flip, cutout } = config
+  const { seed, model, batch, schedule, momentum, nesterov, crop, padding, flip, cutout, color } = config
   return [
     seed,
     model,
@@ -97,9 +113,11 @@ export function whatTrainingDependsOn(config: Config, compute: Compute): readonl
     momentum,
     config['weight-decay'],
     nesterov,
+    crop,
     padding,
     flip,
     cutout,
+    color,
     compute,
     libtorch,
     processor,

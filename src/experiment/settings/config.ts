@@ -84,9 +84,23 @@ export const settings = z.strictObject({
     .optional()
     .describe("how much weights shrink in a step, times the learning rate (default: the model's, mostly 1e-4)"),
   nesterov: z.boolean().default(false).describe('Nesterov momentum'),
-  padding: z.int().min(0).default(4).describe('random crop: padding in pixels'),
+  crop: z
+    .enum(['padded', 'resized'])
+    .default('padded')
+    .describe('padded moves an image by up to the padding, resized enlarges a random part of at least a quarter of it'),
+  padding: z.int().min(0).default(4).describe('pixels of a padded crop at 32 pixels, in proportion for larger images'),
   flip: z.boolean().optional().describe("mirror half of the images (default: the data set's)"),
-  cutout: z.int().min(0).default(3).describe('side of the cutout in pixels, 0 for none'),
+  cutout: z
+    .int()
+    .min(0)
+    .default(3)
+    .describe('side of the cutout in pixels at 32 pixels, in proportion for larger images; 0 for none'),
+  color: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('brightness, contrast and saturation change by factors of 1 ± this'),
   holdout: z
     .number()
     .min(0)

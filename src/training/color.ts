@@ -1,5 +1,5 @@
-import { scope } from '../../tensor/scope.ts'
-import { type Tensor, tensor } from '../../tensor/tensor.ts'
+import { scope } from '../tensor/scope.ts'
+import { type Tensor, tensor } from '../tensor/tensor.ts'
 
 /** What happens to the colors of one image, in this order; 1, 1, 1, 0, false changes nothing. */
 export interface Recoloring {
