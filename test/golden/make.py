@@ -413,6 +413,14 @@ def critic_steps(kind, options, dtype):
     return take_steps(names, kind(model.parameters(), **options), loss_at)
 
 
+def of_weights(parameters, weight_decay, **options):
+    """AdamW whose decay is that of weights, not of biases."""
+    parameters = list(parameters)
+    weights, biases = [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() == 1]
+    groups = [{"params": weights, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0}]
+    return torch.optim.AdamW(groups, **options)
+
+
 def describe_steps(title, options, run):
     """What the float32 run gave, and how far the float64 run lies from it: the least a tolerance has to allow."""
     losses, after = run(torch.float32)
@@ -453,6 +461,7 @@ def steps():
     adam = dict(lr=0.01, betas=[0.9, 0.999], eps=1e-8, weight_decay=0)
     for name, kind, options in [
         ("adam", torch.optim.Adam, adam),
+        ("adamw", of_weights, dict(adam, weight_decay=0.1)),
         ("criticSgd", torch.optim.SGD, dict(decayed, nesterov=False)),
         ("criticNesterov", torch.optim.SGD, dict(decayed, nesterov=True)),
     ]:

@@ -37,7 +37,7 @@ interface Steps {
 }
 
 const golden = readGolden<
-  Record<'sgd' | 'nesterov' | 'adam' | 'criticSgd' | 'criticNesterov', Steps> & {
+  Record<'sgd' | 'nesterov' | 'adam' | 'adamw' | 'criticSgd' | 'criticNesterov', Steps> & {
     batches: { seeds: number[]; shape: number[]; scale: number; offset: number }
     oneCycle: { options: { max_lr: number; total_steps: number }; rates: number[] }
   }
@@ -86,7 +86,7 @@ describe('three steps on WRN-16-1 give PyTorch’s weights with', () => {
 const labelsAt = (step: number) => Array.from({ length: 8 }, (_, i) => (3 * i + step) % 10)
 
 describe('three steps on two linear layers give PyTorch’s weights with', () => {
-  it.each(['adam', 'criticSgd', 'criticNesterov'] as const)('%s', (name) =>
+  it.each(['adam', 'adamw', 'criticSgd', 'criticNesterov'] as const)('%s', (name) =>
     arena(async () => {
       const random = new Random(0)
       const first = linear(random, { from: 128, to: 64 })
@@ -106,8 +106,13 @@ describe('three steps on two linear layers give PyTorch’s weights with', () =>
       }
       const { options } = golden[name]
       const optimizer =
-        name === 'adam'
-          ? adam(network.parameters, { beta1: options.betas[0], beta2: options.betas[1], epsilon: options.eps })
+        name === 'adam' || name === 'adamw'
+          ? adam(network.parameters, {
+              beta1: options.betas[0],
+              beta2: options.betas[1],
+              epsilon: options.eps,
+              weightDecay: options.weight_decay,
+            })
           : sgd(network.parameters, descent(options))
       expectSteps(golden[name], network, optimizer, { lossAt, tolerances: { 1: 1e-5, 3: 1e-5 } })
     }),
