@@ -154,7 +154,7 @@ describe.each(modelNames)('on model %s', (model) => {
     arena(async () => {
       const config = configure(model, { attack, ...options, rate: 0.2, target: 0 })
       const { set } = await (await craftAttack(config, images, { compute, listener: silent })).poison()
-      expect(pixelsOf(set)).not.toEqual(pixelsOf(images))
+      expect(set.hash).not.toBe(images.hash)
     }),
   )
 })
