@@ -6,7 +6,6 @@ import { type Tensor, tensor, zeros } from '../tensor/tensor.ts'
 import { attention } from './attention.ts'
 import { masksFrom } from './masks.ts'
 import { moveTo } from './module.ts'
-import { averagePoolTo, maxPool } from './pool.ts'
 import { stochasticDepth } from './stochastic-depth.ts'
 import { mapOf, tokensOf } from './tokens.ts'
 import { throughBlocks } from './transformer.ts'
@@ -106,18 +105,5 @@ describe('masks', () => {
     again.restore(1)
     expect(again.plain()).toBe(1)
     expect(again.nextPass().uniform()).toBe(second)
-  })
-})
-
-describe('pools', () => {
-  it('take the largest of windows, of which what does not fit is left out', () => {
-    scope(() => expect(maxPool(arange([1, 1, 3, 5]), { kernel: 2 }).numbers()).toEqual([6, 8]))
-  })
-
-  it('take means over a grid, of which one place may fill several', () => {
-    scope(() => {
-      expect(averagePoolTo(arange([1, 1, 2, 4]), 2).numbers()).toEqual([0.5, 2.5, 4.5, 6.5])
-      expect(averagePoolTo(arange([1, 1, 1, 1]), 2).numbers()).toEqual([0, 0, 0, 0])
-    })
   })
 })

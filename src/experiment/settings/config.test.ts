@@ -29,6 +29,13 @@ describe('a configuration', () => {
     expect(resolveConfig({ dataset, ...given })).toMatchObject(given)
   })
 
+  it('takes the model’s share of the data set’s learning rate, and its weight decay, unless they are given', () => {
+    expect(resolveConfig({ model: 'vit' })).toMatchObject({ 'learning-rate': 0.0005, 'weight-decay': 0.05 })
+    expect(resolveConfig({ model: 'wrn' })).toMatchObject({ 'learning-rate': 0.1, 'weight-decay': 1e-4 })
+    const given = { 'learning-rate': 0.003, 'weight-decay': 0 }
+    expect(resolveConfig({ model: 'vit', ...given })).toMatchObject(given)
+  })
+
   it('has every option of every entry under its kind, in flags’ spelling', () => {
     const { options } = resolveConfig({
       attack: 'blend',
