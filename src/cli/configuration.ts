@@ -30,6 +30,7 @@ interface WithSettings {
 /** How a model is trained: for commands that train one only where an attack must learn. */
 export const recipe: readonly (keyof Settings)[] = [
   'batch',
+  'balance',
   'learning-rate',
   'schedule',
   'momentum',

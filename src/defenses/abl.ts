@@ -121,7 +121,7 @@ async function unlearn(
   const state = { model: stateOf(model), good: stateOf(good), optimizer, ended }
   // Without augmentation: a view from which the trigger was cropped has the larger gradient, and unlearns what is right.
   const plain = { ...view.recipe, batch: unlearningBatch, augmentation: noAugmentation }
-  const stage = view.stage('unlearning', { ...plain, epochs: unlearningEpochs, only, state })
+  const stage = view.stage('unlearning', { ...plain, epochs: unlearningEpochs, only, asFrequent: true, state })
   for await (const batch of stage) {
     if (ended.value) continue
     supervisedStep({ model, optimizer }, batch, { rate: unlearningRate, unlearn: true })

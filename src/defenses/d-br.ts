@@ -190,7 +190,8 @@ async function repair(
     const first = batch.step % (batch.steps / epochs) === 0
     if (first && !ended.value) {
       // A stage within a stage: both restore the same state, and this one's is the newer as long as it goes on.
-      const unlearning = view.stage(`unlearning-${batch.epoch}`, { ...recipe, epochs: 1, only: suspicious, state })
+      const unlearn = { ...recipe, epochs: 1, only: suspicious, asFrequent: true, state }
+      const unlearning = view.stage(`unlearning-${batch.epoch}`, unlearn)
       for await (const each of unlearning) supervisedStep({ model, optimizer }, each, { rate, unlearn: true })
     }
     supervisedStep({ model, optimizer }, batch, { rate })

@@ -102,6 +102,7 @@ export const dbd = defineDefense({
       epochs: options.backboneEpochs,
       batch: options.backboneBatch,
       augmentation: noAugmentation,
+      asFrequent: true, // an image that comes twice in a batch would be told from itself
       state: first,
     })) {
       const draws = viewsOf(epoch)
@@ -215,7 +216,7 @@ function projector(width: number, { random, compute }: DefenderView): Module & {
  */
 async function reportNeighbors(model: Classifier, view: DefenderView): Promise<void> {
   const only = view.random.fork('neighbors').permutation(view.images.count).slice(0, 3000)
-  const single = { epochs: 1, batch: only.length, augmentation: noAugmentation, only, state: {} }
+  const single = { epochs: 1, batch: only.length, augmentation: noAugmentation, only, asFrequent: true, state: {} }
   for await (const { images, labels, report } of view.stage('neighbors', single)) {
     const share = (network: Classifier, mode: Mode) =>
       scope(() => {

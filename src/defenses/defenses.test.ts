@@ -359,6 +359,52 @@ describe.each(cases)('defense $name, preset $preset', ({ name, preset }) => {
     expect(liveTensors()).toBe(before)
   })
 
+  it('learns from every label equally often where labels are balanced, and balances nothing else', () =>
+    arena(async () => {
+      const { set } = await signs(120)
+      // Of the first label four times as many images as of any other.
+      const kept = Array.from(set.labels.keys()).filter((i) => set.labels[i] === 0 || i % 4 === 0)
+      const uneven = subset(set, kept)
+      const shown = new Map<string, number[]>()
+      const original = entry.train
+      vi.spyOn(entry, 'train').mockImplementation((options, view) =>
+        original(options, { ...view, stage: watched(view) }),
+      )
+      const watched = ({ stage }: DefenderView): DefenderView['stage'] =>
+        async function* (stageName, options) {
+          for await (const batch of stage(stageName, options)) {
+            const { asFrequent, ordered, only, repeated } = options
+            if (repeated) {
+              yield batch // balanced pass by pass, which src/training/stage.test.ts counts
+              continue
+            }
+            const kind = asFrequent ? 'as frequent' : ordered ? 'ordered' : 'balanced'
+            const key = JSON.stringify([kind, stageName, batch.epoch, only ? [...only] : null])
+            shown.set(key, [...(shown.get(key) ?? []), ...batch.indices])
+            yield batch
+          }
+        }
+      const { classifier } = await run(uneven, {}, { balance: 'sampling' })
+      const all = Object.values(stateOf(classifier).tensors).flatMap((tensor) => tensor.numbers())
+      expect(all.every(Number.isFinite)).toBe(true)
+      for (const [key, images] of shown) {
+        const [kind, , , only] = JSON.parse(key) as [string, string, number, number[] | null]
+        const given = only ?? Array.from(uneven.labels.keys())
+        if (kind === 'balanced') {
+          const labels = images.map((i) => uneven.labels[i] as number)
+          const counts = [...new Set(labels)].map((label) => labels.filter((each) => each === label).length)
+          expect(Math.max(...counts) - Math.min(...counts), key).toBeLessThanOrEqual(1)
+          for (const i of images) expect(given).toContain(i)
+        } else
+          expect(
+            [...images].sort((a, b) => a - b),
+            key,
+          ).toEqual([...given].sort((a, b) => a - b))
+      }
+      const plain = await run(uneven, {})
+      expect(hash(plain.classifier)).not.toBe(hash(classifier))
+    }))
+
   it('copes with a class that has no images, and with a last batch of one', () =>
     arena(async () => {
       const { set } = await signs(120)

@@ -28,6 +28,8 @@ export interface Draws {
   readonly table: Int16Array
   /** where the augmentation has parts or colors */
   readonly views?: ViewTable | undefined
+  /** which sample's draws each image of a batch gets, where a sample comes more than once; its own where absent */
+  readonly of?: Int32Array
 }
 
 const drawsPerSample = 5
@@ -52,11 +54,12 @@ export function drawAugmentation(
 }
 
 /** The draws of some samples, in the places that `places` gives them among `count`. */
-export function placeDraws({ augmentation, table, views }: Draws, places: Int32Array, count: number): Draws {
+export function placeDraws({ augmentation, table, views, of }: Draws, places: Int32Array, count: number): Draws {
   return {
     augmentation,
     table: placeRows(table, places, { count, each: drawsPerSample }),
     views: views && placeViews(views, places, count),
+    ...(of && { of: of.map((sample) => places[sample] as number) }),
   }
 }
 
@@ -71,12 +74,13 @@ export interface Axis {
 }
 
 /** The row axis (`offset` 0) or the column axis (`offset` 1, which is the one that mirrors) of a batch. */
-export function axis({ augmentation, table }: Draws, indices: Int32Array, length: number, offset: 0 | 1): Axis {
+export function axis({ augmentation, table, of }: Draws, indices: Int32Array, length: number, offset: 0 | 1): Axis {
   const from = new Int32Array(indices.length * length)
   const inside = new Float32Array(from.length)
   const cut = new Float32Array(from.length)
   const { cutout, margin = 'black', back = false } = augmentation
-  indices.forEach((sample, b) => {
+  const samples = of ?? indices
+  samples.forEach((sample, b) => {
     const draw = sample * drawsPerSample
     const shift = table[draw + offset] as number
     const mirrored = offset === 1 && table[draw + 2] === 1

@@ -87,7 +87,7 @@ export function loader(set: ImageSet, device: string): Loader {
           if (!views) return cut(indices, across, along)
           // The cutout comes last: a hole is not enlarged.
           const whole = cut(indices, withoutHole(across), withoutHole(along))
-          return makeViews(whole, { ...augmentation, views }, indices).mul(outsideHole(across, along))
+          return makeViews(whole, { ...augmentation, views }, draws.of ?? indices).mul(outsideHole(across, along))
         }),
       ),
     labelsOf: (indices) =>

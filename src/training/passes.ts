@@ -2,8 +2,8 @@ import type { Random } from '../tensor/random.ts'
 
 /** Batches of a list of images that is gone through again and again. */
 export interface Passes<T> {
-  /** the batch of this number: which images, and what was drawn for the pass in which it begins */
-  at(batch: number): { readonly indices: Int32Array; readonly draws: T }
+  /** the batch of this number: which images, at which places of the pass's order, and what was drawn for the pass in which it begins */
+  at(batch: number): { readonly indices: Int32Array; readonly places: Int32Array; readonly draws: T }
 }
 
 /**
@@ -19,11 +19,12 @@ export function passes<T>(
   const drawsOf = lastMade((pass) => draw(random.fork(`draws ${pass}`)))
   return {
     at(batch) {
-      const indices = Int32Array.from({ length: size }, (_, i) => {
-        const at = batch * size + i
-        return list[orderOf(Math.floor(at / list.length))[at % list.length] as number] as number
+      const at = Float64Array.from({ length: size }, (_, i) => batch * size + i)
+      const indices = Int32Array.from(at, (i) => {
+        return list[orderOf(Math.floor(i / list.length))[i % list.length] as number] as number
       })
-      return { indices, draws: drawsOf(Math.floor((batch * size) / list.length)) }
+      const places = Int32Array.from(at, (i) => i % list.length)
+      return { indices, places, draws: drawsOf(Math.floor((batch * size) / list.length)) }
     },
   }
 }

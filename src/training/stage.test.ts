@@ -67,6 +67,71 @@ describe('a stage', () => {
     expect(seen).toEqual([0, 1].flatMap(() => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]))
   })
 
+  it('shows every label equally often where labels are balanced, each image of a rare one before one comes again', async () => {
+    const labels = [0, 0, 0, 0, 0, 0, 0, 0, 1, 2] // of ten images: 8, 1 and 1
+    const uneven = { ...images, labels: Int32Array.from(labels) }
+    const seen: number[][] = []
+    const around = context({ loader: uneven, balanced: true })
+    for await (const { epoch, indices } of stage(around, 'a', options))
+      seen[epoch] = [...(seen[epoch] ?? []), ...indices]
+    for (const order of seen) {
+      expect(order.length).toBe(10)
+      const counts = [0, 1, 2].map((label) => order.filter((i) => labels[i] === label).length)
+      expect([...counts].sort()).toEqual([3, 3, 4])
+      const frequent = order.filter((i) => labels[i] === 0)
+      expect(new Set(frequent).size).toBe(frequent.length)
+    }
+    expect(new Set(seen.map(String)).size).toBe(3)
+  })
+
+  it('balances only the images it is to learn from, and not those it looks at', async () => {
+    const uneven = { ...images, labels: Int32Array.of(0, 0, 0, 0, 0, 0, 0, 1, 1, 2) }
+    const around = context({ loader: uneven, balanced: true })
+    const shown = async (more: object) => {
+      const seen: number[] = []
+      for await (const { indices } of stage(around, 'a', { ...options, epochs: 1, ...more })) seen.push(...indices)
+      return seen.sort((a, b) => a - b)
+    }
+    const part = await shown({ only: Int32Array.of(0, 1, 2, 7) })
+    expect(part.length).toBe(4)
+    expect(part.filter((i) => i === 7)).toEqual([7, 7])
+    const everything = Array.from({ length: count }, (_, i) => i)
+    for (const more of [{ ordered: true }, { asFrequent: true }]) expect(await shown(more)).toEqual(everything)
+    const repeated = { batches: 3, from: () => Int32Array.of(0, 1, 2, 3, 7, 9) }
+    const again = await shown({ repeated }) // twelve images: the list of six, balanced, twice
+    expect(again.filter((i) => i === 7).length).toBe(4)
+    expect(again.filter((i) => i === 9).length).toBe(4)
+  })
+
+  it('crops and mirrors an image anew each time it comes in a balanced epoch, and resumes a balanced epoch exactly', async () => {
+    const uneven = { ...images, labels: Int32Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 1) }
+    const augmentation = { padding: 1, flip: true, cutout: 0 }
+    const views = async (around: StageContext, stopAfter = Number.POSITIVE_INFINITY) => {
+      const seen: string[] = []
+      let batches = 0
+      const reporter = { ...quiet, interrupted: () => batches >= stopAfter }
+      const run = stage({ ...around, reporter }, 'a', { ...options, epochs: 2, augmentation })
+      try {
+        for await (const batch of run) {
+          batches++
+          for (const [row, image] of batch.indices.entries())
+            seen.push(`${image}: ${batch.images.select(0, row).numbers()}`)
+        }
+      } catch (error) {
+        expect(error).toBeInstanceOf(UserError)
+      }
+      return seen
+    }
+    const around = (more = {}) => context({ loader: uneven, balanced: true, ...more })
+    const straight = await views(around())
+    const ofRare = straight.slice(0, count).filter((each) => each.startsWith('9:'))
+    expect(ofRare.length).toBe(5)
+    expect(new Set(ofRare).size).toBeGreaterThan(2)
+    const { checkpoints } = memory()
+    const first = await views(around({ checkpoints }), 2)
+    expect([...first, ...(await views(around({ checkpoints })))]).toEqual(straight)
+  })
+
   it('shows every image once per epoch, in another order each time, the same from the same seed', async () => {
     const seen = await steps(context())
     expect(seen.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])

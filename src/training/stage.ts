@@ -5,6 +5,7 @@ import type { Random } from '../tensor/random.ts'
 import { keep, scope } from '../tensor/scope.ts'
 import { noGrad, type Tensor } from '../tensor/tensor.ts'
 import { type Augmentation, drawAugmentation } from './augment.ts'
+import { balance } from './balance.ts'
 import type { Checkpoints, Position } from './checkpoint.ts'
 import { type Loader, slices } from './loader.ts'
 import { type Passes, passes } from './passes.ts'
@@ -37,6 +38,11 @@ export interface StageOptions {
   readonly only?: Int32Array
   /** in the images' own order, to look at them and not to learn; a random one where absent */
   readonly ordered?: boolean
+  /**
+   * The labels as frequent as they are, also where the run balances them: for a stage that does not learn labels but looks at images,
+   * contrasts them or unlearns. In a balanced epoch an image may come more than once.
+   */
+  readonly asFrequent?: boolean
   /**
    * In place of `only` and `ordered`: epochs of so many full batches, over and over from images that may change: asked for when an epoch begins, and again
    * where one is resumed, so that the answer must follow from the epoch's number and from what of `state` changes at its end only.
@@ -74,6 +80,8 @@ export interface StageContext {
   readonly random: Random
   readonly checkpoints: Checkpoints
   readonly secondsBetweenCheckpoints: number
+  /** an epoch shows every label equally often, as labels are given; an epoch is as long as it would be */
+  readonly balanced?: boolean
   readonly reporter: Reporter
 }
 
@@ -107,6 +115,7 @@ async function* batchesFrom(
 ): AsyncGenerator<Batch> {
   const { context, name, epochs, batch: size, augmentation, only, ordered = false, repeated, state } = stage
   const { loader, checkpoints } = context
+  const balanced = (context.balanced ?? false) && !ordered && !stage.asFrequent
   const count = repeated ? repeated.batches * size : (only?.length ?? loader.count)
   const batches = Math.ceil(count / size)
   const draw = (random: Random) => {
@@ -126,11 +135,14 @@ async function* batchesFrom(
     const epochBegan = performance.now() - 1000 * (epoch === start.epoch ? (start.seconds ?? 0) : 0)
     const seconds = () => (performance.now() - epochBegan) / 1000
     const random = context.random.fork(`${name} epoch ${epoch}`)
+    const shown = (list: Int32Array) =>
+      balanced ? balance(list, { labels: loader.labels, random: random.fork('balance') }) : list
     const { at } = repeated
-      ? passes(random.fork('passes'), repeated.from(epoch), { batch: size, draw })
-      : once(random, { count, only, ordered, batch: size, draw })
+      ? passes(random.fork('passes'), shown(repeated.from(epoch)), { batch: size, draw })
+      : once(random, { list: shown(only ?? all(count)), ordered, batch: size, draw })
     for (let b = epoch === start.epoch ? start.batch : 0; b < batches; b++) {
-      const { indices, draws } = at(b)
+      const { indices, places, draws: own } = at(b)
+      const draws = balanced ? { ...own, of: places } : own // an image that comes again is cropped and mirrored anew
       if (b + 1 < batches) loader.ahead(() => at(b + 1).indices)
       const made: Partial<Record<'images' | 'labels', Tensor>> = {}
       try {
@@ -187,22 +199,23 @@ async function* batchesFrom(
   }
 }
 
-/** The batches of one pass over the images, the last one smaller where it must be. */
+/** The batches of one pass over a list of images, the last one smaller where it must be. */
 function once<T>(
   random: Random,
-  {
-    count,
-    only,
-    ordered,
-    batch,
-    draw,
-  }: { count: number; only: Int32Array | undefined; ordered: boolean; batch: number; draw: (random: Random) => T },
+  { list, ordered, batch, draw }: { list: Int32Array; ordered: boolean; batch: number; draw: (random: Random) => T },
 ): Passes<T> {
-  const places = ordered ? Int32Array.from({ length: count }, (_, i) => i) : random.fork('order').permutation(count)
-  const order = slices(only ? places.map((i) => only[i] as number) : places, batch)
+  const order = ordered
+    ? list
+    : random
+        .fork('order')
+        .permutation(list.length)
+        .map((place) => list[place] as number)
+  const [images, places] = [slices(order, batch), slices(all(list.length), batch)]
   const draws = draw(random.fork('augmentation'))
-  return { at: (b) => ({ indices: order[b] as Int32Array, draws }) }
+  return { at: (b) => ({ indices: images[b] as Int32Array, places: places[b] as Int32Array, draws }) }
 }
+
+const all = (count: number) => Int32Array.from({ length: count }, (_, i) => i)
 
 /** Ends a run that was asked to stop. */
 export const stopped = () => new UserError('saved', 'Stopped on request; everything is saved')

@@ -52,6 +52,8 @@ export async function craftAttack(
   const labels = labelsOf(config.attack, config.options.attack)
   if (labels !== 'none' && config.labelling === 'all-to-one') listener.say(describeTarget(config, train.classes))
   const random = new Random(config.seed)
+  // An attacker trains by the recipe, and balances nothing: how the defender does must not change the trigger.
+  const attackers: Config = { ...config, balance: 'none' }
   const hashes: string[] = []
   const report: Record<string, Readonly<Record<string, number>>> = {}
   const draw = (eligible?: (y: number) => boolean): PoisonDraw => ({
@@ -93,7 +95,7 @@ export async function craftAttack(
             path,
             train.hash,
             from,
-            whatTrainingDependsOn(config, compute),
+            whatTrainingDependsOn(attackers, compute),
             codeOf(fileOf('attacks', name)),
             codeOf(import.meta.url), // which draws the streams, and poisons
           ]
@@ -105,7 +107,7 @@ export async function craftAttack(
         async function inTrainingContexts(checkpoints: Checkpoints): Promise<Learned> {
           const open: { close(): void }[] = []
           const result = await learn((images) => {
-            const training = openTrainingContext(config, images, {
+            const training = openTrainingContext(attackers, images, {
               compute,
               random: own.fork('workshop'),
               checkpoints,

@@ -71,6 +71,7 @@ export function openTrainingContext(config: Config, images: ImageSet, context: R
           loader: onDevice,
           random: random.fork('stages'),
           secondsBetweenCheckpoints: config['checkpoint-every'],
+          balanced: config.balance === 'sampling',
         },
         name,
         options,
@@ -102,12 +103,13 @@ const leastPart = 0.25
 /** What determines the result of a training in a training context, besides the images and the options and code of who trains there. */
 export function whatTrainingDependsOn(config: Config, compute: Compute): readonly unknown[] {
   const { libtorch, processor, gpus, kernels, blas, variables } = describeEnvironment(compute)
-  const { seed, model, batch, schedule, momentum, nesterov, crop, padding, flip, cutout, color } = config
+  const { seed, model, batch, balance, schedule, momentum, nesterov, crop, padding, flip, cutout, color } = config
   return [
     seed,
     model,
     config.options.model,
     batch,
+    balance,
     config['learning-rate'],
     schedule,
     momentum,

@@ -76,6 +76,10 @@ export const settings = z.strictObject({
     .positive()
     .optional()
     .describe("base learning rate (default: the data set's, times the model's share of it)"),
+  balance: z
+    .enum(['none', 'sampling'])
+    .default('none')
+    .describe('sampling: each epoch shows every label equally often, rare ones again and again, frequent ones in part'),
   schedule: z.enum(names(schedules)).default('one-cycle').describe('how the learning rate changes'),
   momentum: z.number().min(0).max(1).default(0.9).describe('of stochastic gradient descent'),
   'weight-decay': z

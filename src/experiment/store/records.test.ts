@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { exampleResult } from '../../../test/example-result.ts'
 import { resolveConfig } from '../settings/config.ts'
-import { identityOf, readRecord, readRecordFile, writeRecord } from './records.ts'
+import { identityOf, readRecord, readRecordFile, recordName, writeRecord } from './records.ts'
 import type { RunFolder } from './run-folder.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'records-'))
@@ -38,6 +38,14 @@ describe('a record', () => {
     expect(readdirSync(folder).length).toBe(2)
     expect(readRecord(folder, config, identityOf(one))?.cleanAccuracy).toBe(0.9)
     expect(readRecord(folder, config, identityOf(other))?.cleanAccuracy).toBe(0.5)
+  })
+
+  it('is another one where labels are balanced, and bears the old name where they are not', () => {
+    const name = (more: object) =>
+      recordName(resolveConfig({ dataset: 'signs', attack: 'badnets', ...more }), identityOf(exampleResult()))
+    expect(name({ balance: 'sampling' })).toContain('-balance=sampling-')
+    expect(name({ balance: 'none' })).toBe(name({}))
+    expect(name({})).not.toContain('balance')
   })
 
   it('is not written of what is no result', () => {
