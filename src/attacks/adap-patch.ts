@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Tensor } from '../tensor/tensor.ts'
 import { defineAttack } from './attack.ts'
-import { type Patch, patches } from './patch.ts'
+import { type Patch, patches } from './patches.ts'
 import { drawnPicture, patterns } from './patterns.ts'
 import { pixelsPerCell } from './pixels.ts'
 import { splitBatch } from './split.ts'

@@ -8,6 +8,14 @@ import type { TrainingContext } from '../training/training-context.ts'
 /** What is done to images, uint8 [count, channels, height, width] on the CPU, in and out; one label per image. */
 export type Trigger = (images: Tensor, labels: Int32Array) => Tensor
 
+/** A picture with its transparency. */
+export interface Picture {
+  readonly width: number
+  readonly height: number
+  /** uint8, [height, width, 4]: red, green, blue, and 255 where nothing shines through */
+  readonly pixels: Uint8Array
+}
+
 /** What an attacker has in hand. */
 export interface AttackerView {
   readonly random: Random
@@ -24,6 +32,8 @@ export interface AttackerView {
   poison(attack: Crafted): ImageSet
   /** the attack that the option of this name chooses, made ready for the same images */
   part(option: string): Promise<Crafted>
+  /** the picture whose file an option of `files` names, scaled to a width, its proportions kept; null where none is named */
+  picture(option: string, width: number): Promise<Picture | null>
   /**
    * What an attack has to learn before it is ready: learned once, then found again by everything that determines it,
    * which is options, seed, images, recipe, machine, and what is named in `from`. `learn` trains in training contexts of its own,
@@ -73,6 +83,8 @@ export interface AttackEntry<Schema extends z.ZodObject = z.ZodObject> {
    * `<option>.<its option>`
    */
   readonly parts?: Readonly<Record<string, readonly ('dirty' | 'clean')[]>>
+  /** options that name a file, each beside another one of its name and `Hash`: what the file holds counts, not where it lies */
+  readonly files?: readonly string[]
   readonly options: Schema
   craft(options: z.output<Schema>, view: AttackerView): Crafted | Promise<Crafted>
 }

@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import sharp from 'sharp'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { device } from '../../test/device.ts'
 import { craftAttack } from '../experiment/prepare/craft.ts'
@@ -30,6 +31,7 @@ const bounds: Record<AttackName, { largestChange?: number; changedPixels?: numbe
   'label-consistent': { changedPixels: 36, psnr: 13 },
   'adap-blend': { largestChange: 51, psnr: 18 },
   'adap-patch': { changedPixels: 136, psnr: 10 },
+  patch: { changedPixels: 25, psnr: 16 },
 }
 
 /** Options that make an attack quick enough to be crafted in a test. */
@@ -318,6 +320,133 @@ describe('badnets', () => {
     )
     await expect(patched(rgb, { 'attack.size': 30, 'attack.margin': 3 })).rejects.toThrow('Cannot place a patch')
     await expect(patched(rgb, { 'attack.size': 4 })).rejects.toThrow('Cannot make a patch of 4 pixels')
+  })
+})
+
+describe('a picture patch', () => {
+  const home = mkdtempSync(join(tmpdir(), 'patch-'))
+  afterAll(() => rmSync(home, { recursive: true }))
+  /** A PNG of 4×2 pixels: red, of which the right half is transparent by the given share. */
+  const picture = async (name: string, { alpha = 255, red = 255 } = {}) => {
+    const path = join(home, name)
+    const pixels = Array.from({ length: 8 }, (_, i) => [red, 0, 0, i % 4 < 2 ? 255 : alpha]).flat()
+    await sharp(Uint8Array.from(pixels), { raw: { width: 4, height: 2, channels: 4 } })
+      .png()
+      .toFile(path)
+    return path
+  }
+  const gray = (shape: ImageShape, count = 1) =>
+    imageSet({
+      pixels: new Uint8Array(count * imageBytes(shape)).map((_, i) => 100 + Math.floor(i / imageBytes(shape))),
+      labels: new Int32Array(count),
+      shape,
+      classes,
+      names: Array.from({ length: count }, (_, i) => `${i}`),
+    })
+  const shape: ImageShape = [3, 8, 16]
+  /** What is drawn on gray images, by row and column of the red channel. */
+  const drawn = (options: Record<string, unknown>, set = gray(shape)) =>
+    arena(async () => {
+      const pixels = trigger(await craft('patch', set, { rate: 1, 'attack.size': 0.25, ...options }), set)
+      return (y: number, x: number, c = 0, image = 0) =>
+        pixels[((image * 3 + c) * shape[1] + y) * shape[2] + x] as number
+    })
+
+  it('lies where it is told, as wide as its share of the image, and is mixed by its own transparency and the opacity', async () => {
+    const image = await picture('half.png', { alpha: 51 })
+    const at = await drawn({ 'attack.image': image, 'attack.place': 'top-left', 'attack.opacity': 0.5 })
+    // 4 of 16 pixels wide, so 2 high: 0.5·255 + 0.5·100 = 177.5 on the left; α·a = 0.1 on the right, 0.1·255 + 0.9·100
+    for (const y of [0, 1]) {
+      expect([0, 1].map((x) => at(y, x))).toEqual([178, 178])
+      expect([2, 3].map((x) => at(y, x))).toEqual([116, 116])
+      expect(at(y, 0, 1)).toBe(50)
+      expect(at(y, 4)).toBe(100)
+    }
+    expect(at(2, 0)).toBe(100)
+  })
+
+  it.each([
+    ['top-right', 0, 12],
+    ['bottom-left', 6, 0],
+    ['bottom-right', 6, 12],
+    ['center', 3, 6],
+  ] as const)('lies in its place: %s', async (place, top, left) => {
+    const at = await drawn({ 'attack.image': await picture('full.png'), 'attack.place': place })
+    for (let y = 0; y < 8; y++)
+      for (let x = 0; x < 16; x++) {
+        const inside = y >= top && y < top + 2 && x >= left && x < left + 4
+        expect(at(y, x)).toBe(inside ? 255 : 100)
+      }
+  })
+
+  it('lies at a place of its own on each image, the same for the same image and seed', async () => {
+    const set = gray(shape, 20)
+    const placesOf = async (seed: number, order = set) => {
+      const at = await drawn({ 'attack.image': await picture('full.png'), 'attack.place': 'random', seed }, order)
+      return Array.from({ length: 20 }, (_, image) => {
+        for (let i = 0; i < 128; i++) if (at(Math.floor(i / 16), i % 16, 0, image) === 255) return i
+        return -1
+      })
+    }
+    const places = await placesOf(1)
+    expect(places).not.toContain(-1)
+    expect(new Set(places).size).toBeGreaterThan(8)
+    expect(await placesOf(1)).toEqual(places)
+    expect(await placesOf(2)).not.toEqual(places)
+    const backwards = imageSet({
+      ...set,
+      pixels: set.pixels.map((_, i) => 100 + 19 - Math.floor(i / imageBytes(shape))),
+    })
+    expect(await placesOf(1, backwards)).toEqual([...places].reverse())
+  })
+
+  it('is refused where the image is smaller', async () => {
+    const tall = join(home, 'tall.png')
+    await sharp({ create: { width: 2, height: 20, channels: 3, background: 'red' } })
+      .png()
+      .toFile(tall)
+    await expect(drawn({ 'attack.image': tall })).rejects.toThrow(
+      'Cannot place a picture of 4×40 pixels on images of 16×8 (width×height): choose a smaller attack.size',
+    )
+  })
+
+  it('is told apart by what its file holds, not by where it lies', async () => {
+    const [one, other] = [await picture('one.png'), await picture('other.png', { red: 250 })]
+    const moved = join(home, 'moved.png')
+    const made = async (image: string) =>
+      arena(async () => (await prepare('patch', gray([3, 32, 32]), { rate: 1, 'attack.image': image })).trigger)
+    const first = await made(one)
+    expect(await made(other)).not.toBe(first)
+    renameSync(one, moved)
+    expect(await made(moved)).toBe(first)
+  })
+
+  it('is kept with the run, and no other picture takes its place', async () => {
+    const image = await picture('kept.png')
+    const config = resolveConfig({ attack: 'patch', rate: 1, 'attack.image': image })
+    const file = (name: string) => join(home, name)
+    const make = (more = {}) =>
+      arena(async () => {
+        const set = gray([3, 32, 32])
+        const compute = { device, precision: 'fp32', threads: 1 } as const
+        const crafted = await craftAttack({ ...config, ...more }, set, { compute, listener: silent, file })
+        return trigger(crafted.attack, set)
+      })
+    const first = await make()
+    expect(existsSync(file('trigger.image.png'))).toBe(true)
+    await picture('kept.png', { red: 9 })
+    expect(same(await make(), first)).toBe(true)
+    rmSync(file('trigger.image.png'))
+    await expect(make()).rejects.toThrow(/^Cannot use '.*kept.png' as --attack.image: it holds sha256-\w{16}, and/)
+    await expect(make()).rejects.toMatchObject({ code: 7 })
+  })
+
+  it.each([
+    ['text.png', /Cannot use '.*text.png' as a picture: its content is no image that is known here/],
+    ['none.png', /Cannot read '.*none.png': there is no such file; give another one by --attack.image/],
+  ])('is refused where it is no picture: %s', async (name, message) => {
+    if (name === 'text.png') writeFileSync(join(home, name), 'no picture')
+    await expect((async () => drawn({ 'attack.image': join(home, name) }))()).rejects.toThrow(message)
   })
 })
 

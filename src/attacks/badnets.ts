@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
 import { defineAttack } from './attack.ts'
-import { patches } from './patch.ts'
+import { patches } from './patches.ts'
 import { patterns } from './patterns.ts'
 import { pixelsPerCell } from './pixels.ts'
 

@@ -6,6 +6,7 @@ import { blend } from './blend.ts'
 import { dynamic } from './dynamic.ts'
 import { labelConsistent } from './label-consistent.ts'
 import { none } from './none.ts'
+import { patch } from './patch.ts'
 import { sig } from './sig.ts'
 import { trojan } from './trojan.ts'
 import { twoTriggers } from './two-triggers.ts'
@@ -25,5 +26,6 @@ export const attacks = {
   'adap-blend': adapBlend,
   'adap-patch': adapPatch,
   'two-triggers': twoTriggers,
+  patch,
 } as const
 export type AttackName = keyof typeof attacks

@@ -11,7 +11,7 @@ import { accuracyOn } from '../training/predict.ts'
 import type { TrainingContext } from '../training/training-context.ts'
 import { defineAttack } from './attack.ts'
 import { addNoise, type Noise, noise } from './noise.ts'
-import { patches } from './patch.ts'
+import { patches } from './patches.ts'
 import { patterns } from './patterns.ts'
 import { type Corner, pixelsPerCell } from './pixels.ts'
 

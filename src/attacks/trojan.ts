@@ -10,7 +10,7 @@ import { trainPlainly } from '../training/learn-labels.ts'
 import { accuracyOn } from '../training/predict.ts'
 import { rowReader } from '../training/rows.ts'
 import { defineAttack } from './attack.ts'
-import { type Patch, patches } from './patch.ts'
+import { type Patch, patches } from './patches.ts'
 import { type Corner, pixelsPerCell, placeSquare } from './pixels.ts'
 
 /**

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { UserError } from '../errors.ts'
 import type { Described } from '../experiment/settings/config.ts'
 import { noSuch } from '../experiment/settings/did-you-mean.ts'
+import { namesFile } from '../experiment/settings/file-options.ts'
 import { parseFlag } from '../experiment/settings/flag.ts'
 
 // Options of entries (`--attack.opacity 0.2`): commander does not know their names, since they depend on what is chosen.
@@ -27,7 +28,7 @@ export function takeEntryOptions(words: readonly string[]): {
     const value = attached ?? words[++i]
     if (value === undefined || (attached === undefined && value.startsWith('--')))
       throw new UserError('usage', `Cannot understand '--${name}': its value is missing, as in '--${name} 1'`)
-    given[name] = parseFlag(value)
+    given[name] = namesFile(name) ? value : parseFlag(value) // a path is taken as it is written
   }
   return { rest, given }
 }

@@ -79,7 +79,7 @@ export async function createDecoder({ size, fit, ground }: DecodeOptions): Promi
       const format = formatOf(bytes)
       if (format === 'ppm') return decodePpm(readPpm(bytes))
       // what libvips might make of other content is never found out: it would run its readers of SVG and PDF
-      if (!read.includes(format ?? '')) throw new UserError('data', refusal(format))
+      if (!readFormats.includes(format ?? '')) throw new UserError('data', refusal(format))
       try {
         return await decodeSharp(format === 'jpeg' ? mendScans(bytes) : bytes, format as string)
       } catch (error) {
@@ -100,7 +100,7 @@ function rgb(pixels: Uint8Array, size: number): Uint8Array {
 }
 
 /** Formats that are read by sharp; of several frames or pages the first. */
-const read: readonly string[] = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif']
+export const readFormats: readonly string[] = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif']
 
 /** What files of other formats begin with, to say what they are. */
 const beginnings: readonly (readonly [start: string, format: string])[] = [
@@ -127,9 +127,10 @@ export function formatOf(bytes: Uint8Array): string | null {
   return begun?.[1] ?? (/<svg|<\?xml/i.test(head) ? 'svg' : null)
 }
 
-function refusal(format: string | null): string {
+/** Why a file of this format is not read. */
+export function refusal(format: string | null): string {
   const facts = format === null ? 'its content is no image that is known here' : `its content is ${format}`
-  return `${facts}; ${read.join(', ')} and ppm are read`
+  return `${facts}; ${readFormats.join(', ')} and ppm are read`
 }
 
 function isTooLarge({ message }: Error): boolean {

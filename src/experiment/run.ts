@@ -16,6 +16,7 @@ import { defend } from './prepare/defend.ts'
 import type { Listener } from './prepare/listener.ts'
 import type { Truth } from './prepare/poison.ts'
 import { openTrainingContext } from './prepare/training-context.ts'
+import { withoutFiles } from './settings/file-options.ts'
 import { rememberEnvironment, settleRun } from './store/environment.ts'
 import type { RunFolder } from './store/run-folder.ts'
 import { saveModel } from './store/saved-model.ts'
@@ -114,7 +115,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
       rate: poisoned.truth.poisoned.length / train.labels.length,
       classRate: config['class-rate'] ?? null,
       labelling: config.labelling,
-      attackOptions: config.options.attack,
+      attackOptions: withoutFiles('attack', config.options.attack),
       attackReport: crafted.report,
       poisonedImages: poisoned.truth.poisoned.length,
       coverImages: poisoned.truth.covers.length,

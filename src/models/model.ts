@@ -19,6 +19,8 @@ export interface ModelEntry<Schema extends z.ZodObject = z.ZodObject> {
   readonly title: string
   readonly paper: string
   readonly options: Schema
+  /** options that name a file, each beside another one of its name and `Hash` */
+  readonly files: readonly string[]
   /** side of the smallest images that it takes, in pixels; 1 unless told otherwise */
   readonly smallest?: number
   /** how it is trained unless the run says otherwise; as residual networks are, unless told otherwise */
@@ -42,8 +44,35 @@ export function learningOf({ learning = usual }: Pick<ModelEntry, 'learning'>): 
   return learning
 }
 
-export function defineModel<Schema extends z.ZodObject>(entry: ModelEntry<Schema>): ModelEntry<Schema> {
-  return entry
+/** An entry whose options are its own and those of all models. */
+export function defineModel<Schema extends z.ZodObject>(entry: Omit<ModelEntry<Schema>, 'files'>): ModelEntry<Schema> {
+  return { ...entry, files: ['weights'], options: entry.options.extend(beginning) as unknown as Schema }
+}
+
+/** With what a model begins: options of all models, of which `build` needs to know nothing. */
+const beginning = {
+  weights: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "safetensors file of weights to begin with, in torchvision's or timm's names or saved here (default: none)",
+    ),
+  weightsHash: z
+    .string()
+    .optional()
+    .describe('what the file must hold, `sha256-` and 16 digits (default: what it holds)'),
+  normalization: z
+    .enum(['data', 'imagenet', 'half'])
+    .optional()
+    .describe(
+      "what is subtracted from pixels and divided by; data: as measured on the training images; imagenet: torchvision's and most of timm's; half: 0.5 and 0.5, of some of timm's (default: that of the weights, else data)",
+    ),
+}
+
+/** A model's own options, without those of its beginning. */
+export function formOf(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !(name in beginning)))
 }
 
 /** Whether images [channels, height, width] are small: of up to 64 pixels a side, which an ImageNet stem would shrink too soon. */

@@ -3,7 +3,7 @@ import { datasets } from '../../datasets/index.ts'
 import { UserError } from '../../errors.ts'
 import { datasetAt } from '../prepare/data.ts'
 import { targetOf } from '../prepare/target.ts'
-import { type Config, flattenConfig, resolveConfig } from '../settings/config.ts'
+import { type Config, flattenConfig, isIncidental, resolveConfig } from '../settings/config.ts'
 import { modelFile, runOf } from '../store/model-file.ts'
 import {
   againstTrigger,
@@ -73,7 +73,8 @@ function onRun(run: string, given: Given): Record<string, unknown> {
     ...(exchanged.includes('attack') || shares.some(other) ? shares : []),
   ]
   const kept = Object.entries(own).filter(
-    ([name]) => !dropped.includes(name) && !exchanged.some((each) => name.startsWith(`${each}.`)),
+    ([name]) =>
+      !dropped.includes(name) && !exchanged.some((each) => name.startsWith(`${each}.`) || name === `${each}-hash`),
   )
   return { ...Object.fromEntries(kept), ...given }
 }
@@ -104,6 +105,6 @@ export function differences(
     here.attack === there.attack ? /^(attack\..*|target|labelling|seed)$/.test(name) : name === 'attack',
   )
   return names
-    .filter((name) => here[name] !== there[name])
+    .filter((name) => !isIncidental(name) && here[name] !== there[name])
     .map((name) => `${name} is ${here[name]}, not ${there[name]}`)
 }

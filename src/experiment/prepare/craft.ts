@@ -8,9 +8,11 @@ import type { Checkpoints } from '../../training/checkpoint.ts'
 import type { ImageSet } from '../../training/images.ts'
 import { labelsOf, partOptions } from '../settings/attack-options.ts'
 import type { Config } from '../settings/config.ts'
+import { withoutFiles } from '../settings/file-options.ts'
 import { learnOnce, readLearned, writeLearned } from '../store/cache.ts'
 import { codeOf, fileOf } from './code.ts'
 import type { Listener } from './listener.ts'
+import { pictureOf } from './picture.ts'
 import { choosePoison, type PoisonDraw, poison, type Truth } from './poison.ts'
 import { describeTarget, targetOf } from './target.ts'
 import { openTrainingContext, whatTrainingDependsOn } from './training-context.ts'
@@ -76,6 +78,12 @@ export async function craftAttack(
       poison: (attack) => poison(train, attack, draw(attack.eligible)).set,
       part: (option) =>
         craft(options[option] as AttackName, partOptions(options, option), path === '' ? option : `${path}.${option}`),
+      picture: (option, width) =>
+        pictureOf(options, {
+          option,
+          width,
+          kept: file && ((name) => file(path === '' ? `trigger.${name}` : `trigger.${path}.${name}`)),
+        }),
       async learned(from, learn) {
         const { learned, hash } = await stored()
         hashes.push(hash)
@@ -89,7 +97,7 @@ export async function craftAttack(
           if (!mayLearn) throw new NotLearned()
           const key = [
             name,
-            options,
+            withoutFiles('attack', options),
             target,
             config.labelling,
             path,
@@ -129,7 +137,15 @@ export async function craftAttack(
   const { eligible, cover } = attack
   choosePoison(train.labels, { eligible, ratio: cover?.ratio ?? 0 }, draw(eligible))
   const { options, seed, labelling } = config
-  const identity = [config.attack, options.attack, seed, target, labelling, train.shape, ...hashes]
+  const identity = [
+    config.attack,
+    withoutFiles('attack', options.attack),
+    seed,
+    target,
+    labelling,
+    train.shape,
+    ...hashes,
+  ]
   return {
     attack,
     target,

@@ -3,6 +3,7 @@ import { attacks } from '../../attacks/index.ts'
 import { UserError } from '../../errors.ts'
 import { check, under } from './check.ts'
 import { noSuch } from './did-you-mean.ts'
+import { withHashes } from './file-options.ts'
 
 // Options of attacks, which may be made of other attacks with options of their own.
 
@@ -20,7 +21,8 @@ export function attackOptions(
   const chosen = Object.entries(under(prefix, given))
   const ofParts = ([key]: [string, unknown]) => parts.some((part) => key.startsWith(`${part}.`))
   const own = Object.fromEntries(chosen.filter((each) => !ofParts(each)))
-  const options: Record<string, unknown> = check(entry.options.strict(), own, { source, prefix })
+  const checked = check(entry.options.strict(), own, { source, prefix })
+  const options: Record<string, unknown> = withHashes(entry, checked, prefix)
   for (const part of parts) {
     const other = options[part] as string
     if (!Object.hasOwn(attacks, other)) {

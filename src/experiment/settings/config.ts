@@ -10,6 +10,7 @@ import { schedules } from '../../nn/schedule.ts'
 import { attackOptions, labelsOf, usualRate } from './attack-options.ts'
 import { check, kebab, under } from './check.ts'
 import { noSuch } from './did-you-mean.ts'
+import { namesFile } from './file-options.ts'
 
 // A configuration is a flat record, the same in flags, in files and in a run's directory: settings of the run by their
 // name, options of an entry under the kind of entry (`attack.opacity`). One schema checks all of them.
@@ -228,13 +229,15 @@ export function flattenConfig({ options, ...plain }: Config): Record<string, unk
 }
 
 /** Settings that say how a result is computed, not what it is a result of. */
-export const incidental = ['data', 'clean', 'device', 'precision', 'threads', 'checkpoint-every', 'holdout']
+export const isIncidental = (name: string) => incidental.includes(name) || namesFile(name)
+
+const incidental = ['data', 'clean', 'device', 'precision', 'threads', 'checkpoint-every', 'holdout']
 
 /** The first setting that makes two experiments different ones, and its two values. */
 export function firstDifference(one: Config, other: Config): { name: string; values: [unknown, unknown] } | undefined {
   const [a, b] = [flattenConfig(one), flattenConfig(other)]
   const names = [...new Set([...Object.keys(a), ...Object.keys(b)])]
-  const name = names.find((each) => !incidental.includes(each) && a[each] !== b[each])
+  const name = names.find((each) => !isIncidental(each) && a[each] !== b[each])
   return name === undefined ? undefined : { name, values: [a[name], b[name]] }
 }
 

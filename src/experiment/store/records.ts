@@ -6,7 +6,8 @@ import type { AttackEntry } from '../../attacks/attack.ts'
 import { attacks } from '../../attacks/index.ts'
 import { UserError } from '../../errors.ts'
 import { makeFolder, writeAtomically } from '../../files.ts'
-import { type Config, firstDifference, flattenConfig, incidental, resolveConfig } from '../settings/config.ts'
+import { type Config, firstDifference, flattenConfig, isIncidental, resolveConfig } from '../settings/config.ts'
+import { namesFile, withoutFiles } from '../settings/file-options.ts'
 import { migrate } from './older-records.ts'
 import { type RunFolder, readMetrics } from './run-folder.ts'
 import { type ExperimentResult, experimentSchema, resultVersion } from './schema.ts'
@@ -80,7 +81,7 @@ export function readResult<Schema extends z.ZodType>(schema: Schema, result: unk
 
 function withoutPaths(config: Config): Record<string, unknown> {
   const { data: _, clean: __, ...rest } = flattenConfig(config)
-  return rest
+  return Object.fromEntries(Object.entries(rest).filter(([name]) => !namesFile(name)))
 }
 
 function recordPath(results: string, config: Config, identity: Identity): string {
@@ -119,7 +120,7 @@ export function changedAttackOptions({ attack, options }: Config): string[] {
   const chosen = Object.fromEntries(parts.map((part) => [`attack.${part}`, options.attack[part]]))
   const standard = resolveConfig({ attack, ...chosen }).options.attack
   const usual = resolveConfig({ attack }).options.attack
-  return Object.entries(options.attack)
+  return Object.entries(withoutFiles('attack', options.attack))
     .filter(([key, value]) => value !== (parts.includes(key) ? usual : standard)[key])
     .map(named)
 }
@@ -138,7 +139,7 @@ export function otherChanges(config: Config): Record<string, unknown> {
   const usual = flattenConfig(resolveConfig({ dataset, attack, defense, preset }))
   const changed = Object.entries(flattenConfig(config)).filter(
     ([name, value]) =>
-      value !== usual[name] && ![...naming, ...incidental].includes(name) && !/^(attack|defense)\./.test(name),
+      value !== usual[name] && !naming.includes(name) && !isIncidental(name) && !/^(attack|defense)\./.test(name),
   )
   return Object.fromEntries(changed)
 }

@@ -5,6 +5,7 @@ import { stringify } from 'yaml'
 import { UserError } from '../../errors.ts'
 import { lockFolder, makeFolder, readJsonLines, writeAtomically } from '../../files.ts'
 import { type Config, firstDifference, flattenConfig, parseConfigFile, resolveConfig } from '../settings/config.ts'
+import { withAbsoluteFiles } from '../settings/file-options.ts'
 import { requireWritable } from './new-folders.ts'
 
 // A run's directory:
@@ -89,9 +90,14 @@ export function withAbsoluteData(config: Config): Config {
   return { ...config, ...pathsOf(config) }
 }
 
-/** Where the data are, absolute. */
-function pathsOf({ data, clean }: Config): Pick<Partial<Config>, 'data' | 'clean'> {
+/** Where the data and other files are, absolute. */
+function pathsOf({ data, clean, options }: Config): Pick<Partial<Config>, 'data' | 'clean' | 'options'> {
   return {
+    options: {
+      ...options,
+      attack: withAbsoluteFiles('attack', options.attack),
+      model: withAbsoluteFiles('model', options.model),
+    },
     ...(data === undefined ? {} : { data: resolve(data) }),
     ...(clean === undefined ? {} : { clean: resolve(clean) }),
   }
