@@ -9,6 +9,7 @@ import {
 import { describeOptions } from '../experiment/settings/config.ts'
 import { parseFlag } from '../experiment/settings/flag.ts'
 import { withExamples } from './failure.ts'
+import { foreignReading, withForeign } from './foreign.ts'
 import { entryOptions, flagFor, withEntryOptions } from './options.ts'
 import { withListener } from './session.ts'
 import { percent, suspicionRows, table } from './tables.ts'
@@ -17,19 +18,22 @@ import { print, printJson } from './terminal.ts'
 const settings = describeOptions(detectionSettings)
 
 export const detectCommand = withExamples(
-  withEntryOptions(new Command('detect').argument('<run>', "a finished experiment's directory"), () =>
+  withEntryOptions(withForeign(new Command('detect')).argument('<run>', "a finished experiment's directory"), () =>
     Object.entries(detectors).flatMap(([entry, { options }]) =>
       describeOptions(options, 'detector.').map((described) => ({ ...described, entry })),
     ),
   ),
   'deconfound detect runs/… --detector spectral-signatures --detector.epsilon 0.2',
+  'deconfound detect runs/… --detector strip --model resnet18.safetensors --size 32',
 ).action(async (run: string, flags: Record<string, unknown>, command: Command) => {
   const words = settings.flatMap(({ name }) => {
     const value = flags[name]
-    return typeof value === 'string' ? [[name, name === 'data' ? value : parseFlag(value)] as const] : []
+    return typeof value === 'string'
+      ? [[name, ['data', 'model'].includes(name) ? value : parseFlag(value)] as const]
+      : []
   })
   const detection = resolveDetection({ ...Object.fromEntries(words), ...entryOptions(command) }, 'the command line')
-  const result = await withListener((listener) => detectPoison(run, detection, listener))
+  const result = await withListener((listener) => detectPoison(run, detection, listener, foreignReading(flags)))
   if (flags.json) printJson(result)
   else print(describe(result))
 })

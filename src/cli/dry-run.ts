@@ -1,5 +1,6 @@
 import type { Problem } from '../datasets/dataset.ts'
 import { UserError } from '../errors.ts'
+import { beginningOf, describeBeginning } from '../experiment/prepare/beginning.ts'
 import { craftAttack, NotLearned } from '../experiment/prepare/craft.ts'
 import { inTrainingOrder, loadDataset } from '../experiment/prepare/data.ts'
 import { refuseWithoutClean } from '../experiment/prepare/defend.ts'
@@ -10,6 +11,7 @@ import { settleCompute } from '../experiment/store/environment.ts'
 import { type RunKind, requireRuns } from '../experiment/store/run-folder.ts'
 import { buildModel } from '../experiment/store/saved-model.ts'
 import { loadUntrusted } from '../experiment/train.ts'
+import { formOf } from '../models/model.ts'
 import { parameterCount } from '../nn/module.ts'
 import type { Compute } from '../tensor/device.ts'
 import { Random } from '../tensor/random.ts'
@@ -35,9 +37,10 @@ export async function dryRun(
     )
     const { classes, shape, labels } = images
     const { model: name, options } = config
+    const beginning = beginningOf(config, images, compute)
     const description = {
       model: name,
-      options: options.model,
+      options: formOf(options.model),
       classes,
       shape,
       normalization: null,
@@ -62,8 +65,11 @@ export async function dryRun(
       skippedFiles: skippedFiles.length,
       ...plan,
     }
-    const lines = Object.entries(shown).map(([name, value]) => `${name}: ${value}`)
-    if (json) printJson({ ...data, ...plan })
+    const lines = [
+      ...Object.entries(shown).map(([name, value]) => `${name}: ${value}`),
+      ...describeBeginning(beginning, options.model.weights),
+    ]
+    if (json) printJson({ ...data, ...plan, beginning: beginning.report })
     else print(`${lines.join('\n')}\nNothing was trained: this was a dry run`)
   })
 }

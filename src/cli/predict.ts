@@ -4,12 +4,13 @@ import { classifyFiles } from '../experiment/measure/classify.ts'
 import { settleCompute } from '../experiment/store/environment.ts'
 import { modelFile } from '../experiment/store/model-file.ts'
 import { PartialFailure, withExamples } from './failure.ts'
+import { foreignReading, withForeign } from './foreign.ts'
 import { predictionCsv, predictionTable } from './predictions.ts'
 import { print, printJson } from './terminal.ts'
 
 export const predictCommand = withExamples(
-  new Command('predict')
-    .argument('<model>', "a model file, or a run's directory")
+  withForeign(new Command('predict'))
+    .argument('<model>', "a model file, ours or one of torchvision's or timm's names, or a run's directory")
     .argument('<files...>', 'images, folders of images, or patterns such as photos/*.jpg')
     .option('--top <n>', 'how many classes to name for each image, the most probable first', '1')
     .option('--csv', 'print CSV: file, problem, and class and probability as often as --top says')
@@ -18,12 +19,13 @@ export const predictCommand = withExamples(
     .option('--json', 'print one JSON object on standard output'),
   'deconfound predict runs/… photo.jpg',
   'deconfound predict runs/…/model.safetensors photos/ --top 3 --csv > classes.csv',
+  'deconfound predict resnet18.safetensors photo.jpg --classes imagenet.txt --size 224',
 ).action(async (model: string, words: string[], { device, csv, json, ...options }) => {
   const top = whole('top', options.top, 1)
   const threads = whole('threads', options.threads, 0)
   if (csv && json) throw new UserError('usage', 'Cannot print both CSV and JSON: give --csv or --json')
   const compute = settleCompute({ device, precision: 'fp32', threads })
-  const predictions = await classifyFiles(modelFile(model), words, { compute, top })
+  const predictions = await classifyFiles(modelFile(model), words, { compute, top, reading: foreignReading(options) })
   if (csv)
     process.stdout.write(predictionCsv(predictions, top)) // a file's text, which is kept as it is
   else if (!json) print(predictionTable(predictions))

@@ -11,6 +11,7 @@ import { runExperiment } from './run.ts'
 import { resolveConfig } from './settings/config.ts'
 import type { GivenSettings, GivenTraining } from './settings/given.ts'
 import { settleCompute } from './store/environment.ts'
+import type { ForeignReading } from './store/foreign-model.ts'
 import { modelFile } from './store/model-file.ts'
 import { createRun, openRun, type RunFolder } from './store/run-folder.ts'
 import type { TrainingResult } from './store/schema.ts'
@@ -60,9 +61,9 @@ export async function resume(path: string, options: Options = {}) {
 export async function evaluate(
   model: string,
   settings: GivenSettings = {},
-  { listener, trigger }: Options & { readonly trigger?: string } = {},
+  { listener, trigger, classes, size, normalization }: Options & ForeignReading & { readonly trigger?: string } = {},
 ) {
-  const measured = openMeasured(model, trigger)
+  const measured = openMeasured(model, trigger, { classes, size, normalization })
   const config = resolveConfig(evaluationSettings(measured, settings))
   return evaluateModel(measured, config, { ...silent, ...listener })
 }
@@ -71,8 +72,13 @@ export async function evaluate(
  * Runs a detector on a finished experiment's poisoned images and model, and compares with the truth:
  * `detect('runs/…', { detector: 'strip', 'detector.superpositions': 20 })`.
  */
-export async function detect(run: string, settings: GivenDetection, { listener }: Options = {}) {
-  return detectPoison(run, resolveDetection(settings), { ...silent, ...listener })
+export async function detect(
+  run: string,
+  settings: GivenDetection,
+  { listener, classes, size, normalization }: Options & ForeignReading = {},
+) {
+  const reading = { classes, size, normalization }
+  return detectPoison(run, resolveDetection(settings), { ...silent, ...listener }, reading)
 }
 
 /** Writes a poisoned data set to the folder `out`, and beside it the truth: `poisonData({ attack: 'blend' }, { out })`. */
@@ -95,9 +101,15 @@ export async function preview(settings: GivenSettings, { listener, out }: Option
 export async function classify(
   model: string,
   files: readonly string[],
-  { device = 'auto', threads = 0, top = 1 }: { device?: string; threads?: number; top?: number } = {},
+  {
+    device = 'auto',
+    threads = 0,
+    top = 1,
+    ...reading
+  }: ForeignReading & { device?: string; threads?: number; top?: number } = {},
 ) {
-  return classifyFiles(modelFile(model), files, { compute: settleCompute({ device, precision: 'fp32', threads }), top })
+  const compute = settleCompute({ device, precision: 'fp32', threads })
+  return classifyFiles(modelFile(model), files, { compute, top, reading })
 }
 
 /** Where `data` is given without `dataset`, the folder says which it is. */

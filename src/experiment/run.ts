@@ -10,6 +10,7 @@ import { watchForCollapse } from './measure/collapse.ts'
 import { evaluate, evaluateSuspicion } from './measure/evaluate.ts'
 import { auroc, mean, median } from './measure/statistics.ts'
 import { plainlyTrained } from './prepare/baseline.ts'
+import { countedBeginning } from './prepare/beginning.ts'
 import { craftAttack } from './prepare/craft.ts'
 import { inTrainingOrder, loadDataset } from './prepare/data.ts'
 import { defend } from './prepare/defend.ts'
@@ -71,7 +72,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
       })
       return { cleanAccuracy, attackSuccessRate, collapsed, seconds }
     }
-    const { classifier, suspicion, description, seconds } = await defend(config, poisoned.set, {
+    const { classifier, suspicion, description, beginning, seconds } = await defend(config, poisoned.set, {
       ...context,
       reporter: { ...reporter, epoch: watched },
       clean,
@@ -130,6 +131,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
       excessSuccessRate: reference && excess(evaluation.attackSuccessRate, reference.attackSuccessRate),
     }
     const provenance = {
+      ...countedBeginning(beginning),
       modelHash,
       trainingSeconds,
       seconds: (performance.now() - began) / 1000,

@@ -11,6 +11,7 @@ import { type Findings, findings, type Suspicion } from '../training/suspicion.t
 import { watchForCollapse } from './measure/collapse.ts'
 import { leadingLabel } from './measure/leading-label.ts'
 import { loadDataset, onData } from './prepare/data.ts'
+import { countedBeginning } from './prepare/beginning.ts'
 import { defend, refuseWithoutClean } from './prepare/defend.ts'
 import { holdOut } from './prepare/hold-out.ts'
 import type { Listener } from './prepare/listener.ts'
@@ -36,7 +37,7 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
     const environment = rememberEnvironment(folder, given, test, compute, listener.say)
 
     const watch = watchForCollapse(kept.labels, listener.say)
-    const { classifier, suspicion, description } = await defend(config, kept, {
+    const { classifier, suspicion, description, beginning } = await defend(config, kept, {
       compute,
       random: random.fork('defense'),
       clean,
@@ -89,6 +90,7 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
         suspects: suspicion ? folder.file('suspects.csv') : null,
         picture: suspicion ? folder.file('suspects.png') : null,
       },
+      ...countedBeginning(beginning),
       modelHash,
       seconds: (performance.now() - began) / 1000,
       environment,

@@ -26,6 +26,19 @@ export interface ModelEntry<Schema extends z.ZodObject = z.ZodObject> {
   /** how it is trained unless the run says otherwise; as residual networks are, unless told otherwise */
   readonly learning?: Learning
   build(options: z.output<Schema>, context: ModelContext): Classifier
+  /** the form that weights of these names and shapes have, where they are of this architecture; they may come from anywhere */
+  recognize?(shapes: Shapes): Recognized<z.input<Schema>> | null
+}
+
+/** The shapes of weights, by name. */
+export type Shapes = ReadonlyMap<string, readonly number[]>
+
+/** What weights tell of the network that they belong to. */
+export interface Recognized<Options = Readonly<Record<string, unknown>>> {
+  readonly options: Partial<Options>
+  readonly classes: number
+  /** of the images */
+  readonly channels: number
 }
 
 /** How a kind of network is usually trained. */
@@ -47,6 +60,12 @@ export function learningOf({ learning = usual }: Pick<ModelEntry, 'learning'>): 
 /** An entry whose options are its own and those of all models. */
 export function defineModel<Schema extends z.ZodObject>(entry: Omit<ModelEntry<Schema>, 'files'>): ModelEntry<Schema> {
   return { ...entry, files: ['weights'], options: entry.options.extend(beginning) as unknown as Schema }
+}
+
+/** What networks trained elsewhere subtract from pixels in [0, 1] and divide by, red, green, blue. */
+export const usualNormalizations: Readonly<Record<'imagenet' | 'half', Normalization>> = {
+  imagenet: { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] },
+  half: { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5] },
 }
 
 /** With what a model begins: options of all models, of which `build` needs to know nothing. */

@@ -30,6 +30,25 @@ export const resnet = defineModel({
     width: z.int().min(1).max(1024).default(64).describe('channels of the first layer; each later layer doubles them'),
     stem: stemOption,
   }),
+  recognize(shapes) {
+    const [width, channels, kernel] = shapes.get('conv1.weight') ?? []
+    const [classes] = shapes.get('fc.weight') ?? []
+    const expansion = shapes.has('layer1.0.conv3.weight') ? 4 : 1
+    const depth = ([18, 34, 50] as const).find(
+      (each) =>
+        forms[each].expansion === expansion &&
+        forms[each].blocks.every(
+          (count, l) =>
+            shapes.has(`layer${l + 1}.${count - 1}.bn1.weight`) && !shapes.has(`layer${l + 1}.${count}.bn1.weight`),
+        ),
+    )
+    if (!depth || !width || !channels || !classes || !kernel) return null
+    return {
+      options: { depth, width, stem: kernel === 3 ? ('small' as const) : ('large' as const) },
+      classes,
+      channels,
+    }
+  },
   build({ depth, width, stem }, context) {
     const { random, classes, shape } = context
     const { blocks, block, expansion } = forms[depth]

@@ -19,6 +19,14 @@ export const wrn = defineModel({
     depth: z.int().min(10).max(100).default(16).describe('number of layers d, 4 more than a multiple of 6'),
     width: z.number().min(0.25).max(16).default(1).describe('widening factor k'),
   }),
+  recognize(shapes) {
+    const [, channels] = shapes.get('stem.weight') ?? []
+    const [classes, last] = shapes.get('linear.weight') ?? []
+    if (!channels || !classes || !last) return null
+    let blocks = 0
+    while (shapes.has(`groups.0.${blocks}.conv1.weight`)) blocks++
+    return { options: { depth: 6 * blocks + 4, width: last / 64 }, classes, channels }
+  },
   build({ depth, width }, context) {
     if ((depth - 4) % 6 !== 0)
       throw new UserError(

@@ -8,6 +8,7 @@ import { noGrad } from '../../tensor/tensor.ts'
 import { imageBytes, imageSet } from '../../training/images.ts'
 import { loader } from '../../training/loader.ts'
 import { rowsOf } from '../../training/rows.ts'
+import type { ForeignReading } from '../store/foreign-model.ts'
 import { loadModel, type ModelDescription } from '../store/saved-model.ts'
 import { findImages, type ImageFile } from './image-files.ts'
 
@@ -37,10 +38,10 @@ const together = 8
 export async function classifyFiles(
   modelFile: string,
   words: readonly string[],
-  { compute, top = 1 }: { compute: Compute; top?: number },
+  { compute, top = 1, reading = {} }: { compute: Compute; top?: number; reading?: ForeignReading },
 ): Promise<Classification[]> {
   return arena(async () => {
-    const { model, description } = loadModel(modelFile, compute)
+    const { model, description } = loadModel(modelFile, compute, reading)
     const [channels, height, width] = description.shape
     if (channels !== 3 || height !== width) {
       throw new UserError(

@@ -5,6 +5,7 @@ import { type DetectorName, detectors } from '../../detectors/index.ts'
 import { UserError } from '../../errors.ts'
 import { Random } from '../../tensor/random.ts'
 import { arena } from '../../tensor/scope.ts'
+import type { ImageSet } from '../../training/images.ts'
 import { loader } from '../../training/loader.ts'
 import { craftAgain } from '../prepare/craft-again.ts'
 import { inTrainingOrder, loadDataset } from '../prepare/data.ts'
@@ -13,13 +14,19 @@ import { check, under } from '../settings/check.ts'
 import { resolveConfig } from '../settings/config.ts'
 import type { AnyOf, EntryOptions } from '../settings/given.ts'
 import { describeEnvironment, settleCompute } from '../store/environment.ts'
+import type { ForeignReading } from '../store/foreign-model.ts'
+import { modelFile } from '../store/model-file.ts'
 import { openTrigger, type RecordedTrigger } from '../store/recorded-trigger.ts'
-import { loadModel } from '../store/saved-model.ts'
+import { loadModel, type ModelDescription } from '../store/saved-model.ts'
 import { evaluateSuspicion } from './evaluate.ts'
 
 /** What can be set of a detection, besides the detector's own options. */
 export const detectionSettings = z.strictObject({
   detector: z.enum(Object.keys(detectors) as [DetectorName, ...DetectorName[]]).describe('how poison is looked for'),
+  model: z
+    .string()
+    .optional()
+    .describe('a model file that looks in place of the one that the run trained, also one that was trained elsewhere'),
   batch: z.int().min(1).default(256).describe('images per pass through the model'),
   data: z.string().optional().describe("where the data set's files are (default: where the run had them)"),
   device: z.string().optional().describe("'auto', 'cpu' or 'cuda:N' (default: as the run was told)"),
@@ -47,7 +54,12 @@ export function resolveDetection(given: Readonly<Record<string, unknown>>, sourc
  * Runs a detector on what a finished experiment trained on, which is poisoned again as it was then, and on the model that
  * came out; then compares with the truth. Nothing is written to the run's directory.
  */
-export async function detectPoison(run: string, detection: Detection, listener: Listener) {
+export async function detectPoison(
+  run: string,
+  detection: Detection,
+  listener: Listener,
+  reading: ForeignReading = {},
+) {
   const { detector, options, batch, data, device, threads } = detection
   const recorded = openTrigger(run)
   const result = finished(recorded)
@@ -57,8 +69,10 @@ export async function detectPoison(run: string, detection: Detection, listener: 
   const entry = detectors[detector] as unknown as DetectorEntry
 
   return arena(async () => {
-    const { model } = loadModel(recorded.file('model.safetensors'), compute)
+    const file = detection.model === undefined ? recorded.file('model.safetensors') : modelFile(detection.model)
+    const { model, description } = loadModel(file, compute, reading)
     const { train: given, problems } = await loadDataset(config, listener)
+    requireSameForm(description, given, file)
     const { train, clean } = inTrainingOrder(given, config)
     const crafted = await craftAgain(recorded, config, train, { compute, listener })
     const { set, truth } = crafted.poison()
@@ -90,6 +104,7 @@ export async function detectPoison(run: string, detection: Detection, listener: 
     const inverted = quality.auroc !== null && quality.auroc < 0.5
     return {
       run: recorded.path,
+      model: file,
       detector,
       options,
       dataset: config.dataset,
@@ -111,6 +126,19 @@ export async function detectPoison(run: string, detection: Detection, listener: 
       environment: { ...describeEnvironment(compute), trainHash: given.hash },
     }
   })
+}
+
+/** A UserError where a model does not take these images, or tells other classes apart. */
+function requireSameForm({ shape, classes, nameless }: ModelDescription, images: ImageSet, file: string): void {
+  const sameNames = nameless || classes.join('\n') === images.classes.join('\n')
+  if (shape.join() === images.shape.join() && classes.length === images.classes.length && sameNames) return
+  const one = `${classes.length} classes of ${shape.join('×')}`
+  const other = `${images.classes.length} of ${images.shape.join('×')}`
+  const names = classes.length === images.classes.length && !sameNames ? ', and their names are others' : ''
+  throw new UserError(
+    'data',
+    `Cannot look for poison with '${file}': it takes ${one}, the run had ${other}${names}; give a model of the same classes and --size`,
+  )
 }
 
 const worseThanChance =

@@ -22,10 +22,10 @@ import { differences, type Measured, readingOf } from './evaluation-settings.ts'
  * the configuration still says so, else the configured attack's.
  */
 export async function evaluateModel(measured: Measured, config: Config, listener: Listener) {
-  const { file, run, poisonedBy, against } = measured
+  const { file, run, poisonedBy, against, reading } = measured
   const compute = settleCompute(config)
   return arena(async () => {
-    const { model, description } = loadModel(file, compute)
+    const { model, description } = loadModel(file, compute, reading)
     if (!against) refuseOtherReading(file, description, config)
     const { problems, shared, ...loaded } = await loadDataset(config, listener)
     const heldOut = loaded.test ? undefined : heldOutOf(measured, config, loaded.train)
@@ -40,7 +40,7 @@ export async function evaluateModel(measured: Measured, config: Config, listener
         `Cannot measure on '${config.data ?? config.dataset}': it has no test images; ${remedy}`,
       )
     }
-    const classOf = matchClasses(description, test, `'${file}' on '${config.dataset}'`)
+    const classOf = matchClasses(namedBy(test, description), test, `'${file}' on '${config.dataset}'`)
     const { train } = inTrainingOrder(given, config)
     const other = poisonedBy ? differences(poisonedBy, { config, classes: train.classes }) : []
     const recorded = against ?? (other.length === 0 ? poisonedBy : undefined)
@@ -115,6 +115,12 @@ function seenBefore(config: Config, { run }: Measured): string[] {
 /** The truth about data that `poison` wrote, where it still lies beside them. */
 function truthBeside({ data }: Config): string | undefined {
   return data !== undefined && existsSync(join(`${data}-truth`, 'truth.json')) ? `${data}-truth` : undefined
+}
+
+/** A model that does not know the names of its classes has the data's, in their order, where these are as many. */
+function namedBy({ classes }: ImageSet, description: ModelDescription): ModelDescription {
+  const nameless = description.nameless && classes.length === description.classes.length
+  return nameless ? { ...description, classes } : description
 }
 
 /** By each of the model's classes, the data's of the same name: folders are sorted, other data sets are not. */

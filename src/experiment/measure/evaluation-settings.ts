@@ -4,6 +4,7 @@ import { UserError } from '../../errors.ts'
 import { datasetAt } from '../prepare/data.ts'
 import { targetOf } from '../prepare/target.ts'
 import { type Config, flattenConfig, isIncidental, resolveConfig } from '../settings/config.ts'
+import type { ForeignReading } from '../store/foreign-model.ts'
 import { modelFile, runOf } from '../store/model-file.ts'
 import {
   againstTrigger,
@@ -28,10 +29,12 @@ export interface Measured {
   readonly poisonedBy: RecordedTrigger | undefined
   /** the trigger that the user names, whatever the run's is */
   readonly against: RecordedTrigger | undefined
+  /** what the user says of a model that was trained elsewhere */
+  readonly reading: ForeignReading
 }
 
 /** Opens a model file, or a run's directory; `trigger` is a path as `openTrigger` takes it. */
-export function openMeasured(path: string, trigger?: string): Measured {
+export function openMeasured(path: string, trigger?: string, reading: ForeignReading = {}): Measured {
   const file = modelFile(path)
   const run = runOf(file)
   return {
@@ -39,17 +42,18 @@ export function openMeasured(path: string, trigger?: string): Measured {
     run,
     poisonedBy: run === undefined ? undefined : findTrigger(run),
     against: trigger === undefined ? undefined : openTrigger(trigger),
+    reading,
   }
 }
 
 /** The settings to measure by: those given, then those of the trigger that is named, or of the run, then the model's. */
-export function evaluationSettings({ file, run, against }: Measured, given: Given): Record<string, unknown> {
+export function evaluationSettings({ file, run, against, reading }: Measured, given: Given): Record<string, unknown> {
   const settings = against
     ? againstTrigger(against, given)
     : run === undefined
       ? { 'test-share': 0, ...onData(given) } // the model may have been trained on any of the images
       : onRun(run, onData(given))
-  return { ...reading(file, settings.dataset), ...settings }
+  return { ...takenAs(describeModel(file, reading), settings.dataset), ...settings }
 }
 
 /** Where data are given and no data set, the folder says which it is. */
@@ -80,8 +84,7 @@ function onRun(run: string, given: Given): Record<string, unknown> {
 }
 
 /** How a model takes its images, in the options of a data set that has such. */
-function reading(file: string, dataset: unknown): Record<string, unknown> {
-  const description = describeModel(file)
+function takenAs(description: ModelDescription, dataset: unknown): Record<string, unknown> {
   const entry = (datasets as Readonly<Record<string, DatasetEntry>>)[String(dataset)]
   const wanted = Object.entries({ size: description.shape[1], ...readingOf(description) }).filter(
     ([name]) => name in (entry?.options.shape ?? {}),

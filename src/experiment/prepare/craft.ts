@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { AttackEntry, AttackerView, Crafted, Learned } from '../../attacks/attack.ts'
 import { type AttackName, attacks } from '../../attacks/index.ts'
+import { formOf } from '../../models/model.ts'
 import type { Compute } from '../../tensor/device.ts'
 import { Random } from '../../tensor/random.ts'
 import type { Checkpoints } from '../../training/checkpoint.ts'
@@ -54,8 +55,9 @@ export async function craftAttack(
   const labels = labelsOf(config.attack, config.options.attack)
   if (labels !== 'none' && config.labelling === 'all-to-one') listener.say(describeTarget(config, train.classes))
   const random = new Random(config.seed)
-  // An attacker trains by the recipe, and balances nothing: how the defender does must not change the trigger.
-  const attackers: Config = { ...config, balance: 'none' }
+  // An attacker trains by the recipe from fresh weights, and balances nothing: how the defender begins must not change the trigger.
+  const options = { ...config.options, model: formOf(config.options.model) }
+  const attackers: Config = { ...config, options, balance: 'none' }
   const hashes: string[] = []
   const report: Record<string, Readonly<Record<string, number>>> = {}
   const draw = (eligible?: (y: number) => boolean): PoisonDraw => ({
@@ -136,7 +138,7 @@ export async function craftAttack(
   // A mistake in the share is told now, not after hours of training.
   const { eligible, cover } = attack
   choosePoison(train.labels, { eligible, ratio: cover?.ratio ?? 0 }, draw(eligible))
-  const { options, seed, labelling } = config
+  const { seed, labelling } = config
   const identity = [
     config.attack,
     withoutFiles('attack', options.attack),

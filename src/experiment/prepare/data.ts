@@ -49,7 +49,8 @@ function withTestShare({ train: given, problems, notes }: Dataset, share: number
   return { train: kept, test: apart, problems, notes: [...notes, `no test images there: ${facts}`] }
 }
 
-function tellOnce(lines: readonly string[], { say }: Listener): void {
+/** Says lines to a listener that was not told the same before. */
+export function tellOnce(lines: readonly string[], { say }: Pick<Listener, 'say'>): void {
   const before = told.get(say) ?? new Set()
   told.set(say, before)
   const text = lines.join('\n')

@@ -6,6 +6,7 @@ import type { ImageSet } from '../../training/images.ts'
 import type { Config } from '../settings/config.ts'
 import type { ModelDescription } from '../store/saved-model.ts'
 import { plainlyTrained } from './baseline.ts'
+import type { BeginningReport } from './beginning.ts'
 import { openTrainingContext, type RunContext } from './training-context.ts'
 
 /** What a run gives a defense. */
@@ -26,20 +27,21 @@ export async function defend(
   config: Config,
   images: ImageSet,
   context: DefenseContext,
-): Promise<Defended & { description: ModelDescription; seconds: number }> {
+): Promise<Defended & { description: ModelDescription; beginning: BeginningReport | null; seconds: number }> {
   const began = performance.now()
-  const { view, describe, secondsAside, close } = openView(config, images, context)
+  const { view, describe, beginning, secondsAside, close } = openView(config, images, context)
   const train = defenses[config.defense].train as (options: unknown, view: DefenderView) => Promise<Defended>
   const defended = await train(config.options.defense, view)
   const seconds = (performance.now() - began) / 1000 - secondsAside()
   close()
-  return { ...defended, description: describe(defended.classifier), seconds }
+  return { ...defended, description: describe(defended.classifier), beginning, seconds }
 }
 
 /** What a defense sees of untrusted images, what is known of the networks made there, and how to leave it. */
 export interface OpenView {
   readonly view: DefenderView
   describe(model: Classifier): ModelDescription
+  readonly beginning: BeginningReport | null
   /** spent on training the model that a defense repairs */
   secondsAside(): number
   close(): void
@@ -57,7 +59,7 @@ export function refuseWithoutClean({ defense }: Config, clean: ImageSet | null |
 /** Makes ready for a defense to train on untrusted images. */
 export function openView(config: Config, images: ImageSet, context: DefenseContext): OpenView {
   let aside = 0
-  const { describe, close, ...training } = openTrainingContext(config, images, context)
+  const { describe, beginning, close, ...training } = openTrainingContext(config, images, context)
   const entry = defenses[config.defense]
   refuseWithoutClean(config, context.clean)
   const trusted =
@@ -85,6 +87,7 @@ export function openView(config: Config, images: ImageSet, context: DefenseConte
   return {
     view,
     describe,
+    beginning,
     secondsAside: () => aside / 1000,
     close() {
       trusted?.close()

@@ -1,19 +1,22 @@
 import { setImmediate } from 'node:timers/promises'
 import { models } from '../../models/index.ts'
-import { learningOf } from '../../models/model.ts'
+import { formOf, learningOf } from '../../models/model.ts'
 import type { Classifier } from '../../nn/classifier.ts'
 import { schedules } from '../../nn/schedule.ts'
 import { sourceDigest } from '../../tensor/build.ts'
 import type { Compute } from '../../tensor/device.ts'
 import type { Augmentation } from '../../training/augment.ts'
-import { type ImageSet, type ImageShape, measureNormalization } from '../../training/images.ts'
+import type { ImageSet, ImageShape } from '../../training/images.ts'
 import { loader } from '../../training/loader.ts'
 import { type StageContext, stage, stopped } from '../../training/stage.ts'
 import type { TrainingContext } from '../../training/training-context.ts'
 import type { Config } from '../settings/config.ts'
+import { withoutFiles } from '../settings/file-options.ts'
 import { describeEnvironment } from '../store/environment.ts'
 import { buildModel, type ModelDescription } from '../store/saved-model.ts'
+import { type BeginningReport, beginningOf, describeBeginning } from './beginning.ts'
 import { codeOfRoom } from './code.ts'
+import { tellOnce } from './data.ts'
 
 /** What a run gives a training; its `random` is forked so that nothing that chose the poison follows from it. */
 export interface RunContext extends Pick<StageContext, 'random' | 'checkpoints' | 'reporter'> {
@@ -23,6 +26,8 @@ export interface RunContext extends Pick<StageContext, 'random' | 'checkpoints' 
 /** A training context, what it knows of the networks made in it, and how to leave it. */
 export interface OpenTrainingContext extends TrainingContext {
   describe(model: Classifier): ModelDescription
+  /** what networks begin with; null where they begin fresh */
+  readonly beginning: BeginningReport | null
   close(): void
 }
 
@@ -30,7 +35,9 @@ export interface OpenTrainingContext extends TrainingContext {
 export function openTrainingContext(config: Config, images: ImageSet, context: RunContext): OpenTrainingContext {
   const { compute, random } = context
   const onDevice = loader(images, compute.device)
-  const normalization = measureNormalization(images)
+  const beginning = beginningOf(config, images, compute)
+  const { normalization } = beginning
+  tellOnce(describeBeginning(beginning, config.options.model.weights), context.reporter)
   const learning = learningOf(models[config.model])
   const descriptions = new Map<object, ModelDescription>()
   return {
@@ -53,7 +60,7 @@ export function openTrainingContext(config: Config, images: ImageSet, context: R
     model(name, { normalized = true } = {}) {
       const description: ModelDescription = {
         model: config.model,
-        options: config.options.model,
+        options: formOf(config.options.model),
         classes: images.classes,
         shape: images.shape,
         normalization: normalized ? normalization : null,
@@ -61,6 +68,7 @@ export function openTrainingContext(config: Config, images: ImageSet, context: R
         ground: config.options.dataset.ground === 'white' ? 'white' : undefined,
       }
       const model = buildModel(description, { random: random.fork(`weights ${name}`), compute })
+      beginning.fill(model)
       descriptions.set(model, description)
       return model
     },
@@ -80,6 +88,7 @@ export function openTrainingContext(config: Config, images: ImageSet, context: R
       await setImmediate()
       if (context.reporter.interrupted()) throw stopped()
     },
+    beginning: beginning.report,
     describe: (model) => descriptions.get(model) as ModelDescription,
     close: () => onDevice.free(),
   }
@@ -107,7 +116,7 @@ export function whatTrainingDependsOn(config: Config, compute: Compute): readonl
   return [
     seed,
     model,
-    config.options.model,
+    withoutFiles('model', config.options.model),
     batch,
     balance,
     config['learning-rate'],

@@ -10,7 +10,7 @@ import { schedules } from '../../nn/schedule.ts'
 import { attackOptions, labelsOf, usualRate } from './attack-options.ts'
 import { check, kebab, under } from './check.ts'
 import { noSuch } from './did-you-mean.ts'
-import { namesFile } from './file-options.ts'
+import { type NamingFiles, namesFile, withHashes } from './file-options.ts'
 
 // A configuration is a flat record, the same in flags, in files and in a run's directory: settings of the run by their
 // name, options of an entry under the kind of entry (`attack.opacity`). One schema checks all of them.
@@ -124,6 +124,7 @@ const kinds = { dataset: datasets, attack: attacks, defense: defenses, model: mo
 /** The kinds of entries that a configuration chooses. */
 export type Kind = keyof typeof kinds
 type Options = Readonly<Record<string, unknown>>
+type Choosable = { readonly options: z.ZodObject } & NamingFiles
 
 /** A configuration with every default filled in. */
 export interface Config extends Settings {
@@ -161,8 +162,9 @@ export function resolveConfig(given: Readonly<Record<string, unknown>>, source =
   }
   const options = (kind: Kind) => {
     const base = kind === 'defense' ? (presets as Record<string, object>)[preset] : {}
-    const entry = (kinds[kind] as Record<string, { options: z.ZodObject }>)[plain[kind]] as { options: z.ZodObject }
-    return check(entry.options.strict(), { ...base, ...under(`${kind}.`, given) }, { source, prefix: `${kind}.` })
+    const entry = (kinds[kind] as Record<string, Choosable>)[plain[kind]] as Choosable
+    const values = { ...base, ...under(`${kind}.`, given) }
+    return withHashes(entry, check(entry.options.strict(), values, { source, prefix: `${kind}.` }), `${kind}.`)
   }
   return {
     ...plain,

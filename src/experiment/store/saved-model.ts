@@ -4,16 +4,17 @@ import { z } from 'zod'
 import { UserError } from '../../errors.ts'
 import { writeAtomically } from '../../files.ts'
 import { type ModelName, models } from '../../models/index.ts'
-import { type ModelEntry, requireSize } from '../../models/model.ts'
-import type { Classifier, Normalization } from '../../nn/classifier.ts'
+import { type ModelEntry, requireSize, type Shapes } from '../../models/model.ts'
+import { type Classifier, type Normalization, splitHead } from '../../nn/classifier.ts'
 import { dispose, moveTo, stateOf } from '../../nn/module.ts'
 import type { Compute } from '../../tensor/device.ts'
 import { Blank, type Random } from '../../tensor/random.ts'
-import { looksLikeSafetensors, type StoredTensor } from '../../tensor/safetensors.ts'
+import { looksLikeSafetensors, parseSafetensors, type StoredTensor } from '../../tensor/safetensors.ts'
 import { scope } from '../../tensor/scope.ts'
 import { noGrad } from '../../tensor/tensor.ts'
 import { pack, requireFit, restoreTensors, unpack } from '../../training/checkpoint.ts'
 import type { ImageShape } from '../../training/images.ts'
+import { type ForeignReading, readForeign } from './foreign-model.ts'
 
 /** What a model must know of itself to be used: it travels in the file with the weights. */
 export interface ModelDescription {
@@ -28,6 +29,8 @@ export interface ModelDescription {
   readonly fit: 'cover' | 'contain' | 'stretch'
   /** what their transparent parts lie on; black where it is not said, as in models from before it could be chosen */
   readonly ground?: 'black' | 'white' | undefined
+  /** its classes are mere numbers, since nobody named them */
+  readonly nameless?: boolean
 }
 
 const description = z
@@ -47,6 +50,20 @@ const description = z
 /** A network of this description with fresh weights, on the device of `compute`. */
 export function buildModel(of: ModelDescription, how: { random: Random; compute: Compute }): Classifier {
   return moveTo(buildOnHost(of, how), how.compute.device)
+}
+
+/** The names and shapes of a network's weights, those of its head, and of what does not learn: built without memory for them. */
+export function shapesOf(of: ModelDescription, compute: Compute): { shapes: Shapes; head: readonly string[] } {
+  const model = buildOnHost(of, { random: new Blank('meta'), compute })
+  try {
+    const body = splitHead(model).body
+    return {
+      shapes: new Map(Object.entries(stateOf(model).tensors).map(([name, { shape }]) => [name, shape])),
+      head: Object.keys(model.parameters).filter((name) => !(name in body)),
+    }
+  } finally {
+    dispose(model)
+  }
 }
 
 function buildOnHost(of: ModelDescription, { random, compute }: { random: Random; compute: Compute }): Classifier {
@@ -75,29 +92,58 @@ export function saveModel(path: string, model: Classifier, of: ModelDescription)
 }
 
 /** Reads a model and puts it on the device of `compute`. What the file claims to be takes no memory until its weights fit. */
-export function loadModel(path: string, compute: Compute): { model: Classifier; description: ModelDescription } {
-  const { tensors, description: of } = readModel(path)
+export function loadModel(
+  path: string,
+  compute: Compute,
+  reading: ForeignReading = {},
+): { model: Classifier; description: ModelDescription } {
+  const { tensors, description: of } = readModel(path, reading)
   requireWeights(of, tensors, { path, compute })
   const model = buildModel(of, { random: new Blank(), compute })
   restoreTensors(stateOf(model).tensors, tensors, path)
   return { model, description: of }
 }
 
-/** What a model file says of its model. */
-export function describeModel(path: string): ModelDescription {
-  return readModel(path).description
+/** What a model file says of its model, or `reading` of one that was trained elsewhere. */
+export function describeModel(path: string, reading: ForeignReading = {}): ModelDescription {
+  return readModel(path, reading).description
 }
 
-function readModel(path: string) {
+/** A model's file as it lies there: its weights, and what it says of itself. */
+export function readModel(path: string, reading: ForeignReading = {}) {
   const bytes = readBytes(path)
+  if (isForeign(bytes, path)) return readForeign(bytes, { ...reading, path })
+  refuseReading(path, reading)
   const { tensors, metadata } = unpack(bytes, path)
+  return { tensors, description: checkedDescription(metadata, path) }
+}
+
+/** What a file of ours says of its model; undefined for one that was not written here. */
+export function parseDescription(bytes: Uint8Array, path: string): ModelDescription | undefined {
+  return isForeign(bytes, path) ? undefined : checkedDescription(unpack(bytes, path).metadata, path)
+}
+
+function checkedDescription(metadata: ReadonlyMap<string, string>, path: string): ModelDescription {
   const parsed = description.safeParse(parseJson(metadata.get('description'), path))
   if (!parsed.success)
     throw new UserError('data', `Cannot use '${path}' as a model: ${parsed.error.issues[0]?.message}`)
   const options = models[parsed.data.model].options.safeParse(parsed.data.options)
   if (!options.success)
     throw new UserError('data', `Cannot use '${path}' as a model: ${options.error.issues[0]?.message}`)
-  return { tensors, description: parsed.data }
+  return parsed.data
+}
+
+/** Whether a file was not written here: those of ours have a description and a digest. */
+function isForeign(bytes: Uint8Array, path: string): boolean {
+  const { metadata } = parseSafetensors(bytes, path)
+  return !metadata.has('description') && !metadata.has('digest')
+}
+
+/** A model of ours says itself how it is read. */
+function refuseReading(path: string, reading: ForeignReading): void {
+  const [given] = Object.entries(reading).find(([, value]) => value !== undefined) ?? []
+  if (given)
+    throw new UserError('usage', `Cannot read '${path}' with --${given}: the model says that itself; leave it out`)
 }
 
 /** Compares the shapes of what is stored with those of the network described, which is built without memory for its weights. */

@@ -46,6 +46,17 @@ const suspicionQuality = z.strictObject({
 
 const skippedFiles = z.array(z.strictObject({ file: z.string(), reason: z.string() }))
 
+const beginning = z
+  .strictObject({
+    hash: z.string(),
+    source: z.string(),
+    taken: z.int().describe('tensors that networks began with'),
+    newHead: z.string().nullable().describe('why the last layer was not among them'),
+    unknown: z.array(z.string()).readonly().describe('names in the file that the model does not have'),
+  })
+  .optional()
+  .describe('weights that networks began with; absent where they began fresh')
+
 /** The result of an experiment with known truth. */
 export const experimentSchema = z.strictObject({
   version: z.literal(resultVersion),
@@ -86,6 +97,7 @@ export const experimentSchema = z.strictObject({
   reference: figures.nullable().describe('training on the clean images'),
   excessSuccessRate: z.number().nullable().describe('ASR less that of the reference'),
   // how it was computed
+  beginning,
   modelHash: z.string(),
   trainingSeconds: z.number().nullable().describe('null for a resumed run, of which the last part alone was timed'),
   seconds: z.number(),
@@ -118,6 +130,7 @@ export const trainingSchema = z.strictObject({
     suspects: z.string().nullable(),
     picture: z.string().nullable().optional().describe('of the images with the highest scores'),
   }),
+  beginning,
   modelHash: z.string(),
   seconds: z.number(),
   environment,
