@@ -12,16 +12,27 @@ export type { DetectorEntry, DetectorView } from './detectors/detector.ts'
 export { defineDetector } from './detectors/detector.ts'
 export { detectors } from './detectors/index.ts'
 export { UserError } from './errors.ts'
-export { classify, detect, evaluate, type Options, poisonData, preview, resume, run, train } from './experiment/api.ts'
+export {
+  classify,
+  detect,
+  evaluate,
+  type Options,
+  poisonData,
+  preview,
+  repair,
+  resume,
+  run,
+  train,
+} from './experiment/api.ts'
 export type { DetectionResult, GivenDetection } from './experiment/measure/detect.ts'
 export { type Cell, type Figures, type Summary, summarize } from './experiment/measure/summary.ts'
 export type { PoisonDataResult } from './experiment/poison-data.ts'
 export { poison, triggered } from './experiment/prepare/poison.ts'
 export type { Config } from './experiment/settings/config.ts'
 export { parseConfigFile, resolveConfig } from './experiment/settings/config.ts'
-export type { GivenSettings, GivenTraining } from './experiment/settings/given.ts'
+export type { GivenRepair, GivenSettings, GivenTraining } from './experiment/settings/given.ts'
 export { loadModel, type ModelDescription, saveModel } from './experiment/store/saved-model.ts'
-export type { ExperimentResult, TrainingResult } from './experiment/store/schema.ts'
+export type { ExperimentResult, RepairResult, TrainingResult } from './experiment/store/schema.ts'
 export { parseSweep, type Sweep } from './experiment/store/sweep-file.ts'
 export { runSweep, type SweepResult } from './experiment/sweep.ts'
 export { models } from './models/index.ts'

@@ -30,6 +30,11 @@ export const commands: readonly Listed[] = [
     load: async () => (await import('./predict.ts')).predictCommand,
   },
   {
+    name: 'repair',
+    description: 'Repair a model of unknown origin with a few images that you trust',
+    load: async () => (await import('./repair.ts')).repairCommand,
+  },
+  {
     name: 'suspects',
     description: 'Name the files that a run flagged, the most suspicious first, or move them out of the data',
     load: async () => (await import('./suspects.ts')).suspectsCommand,

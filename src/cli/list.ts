@@ -77,7 +77,9 @@ function runTable(runs: ReturnType<typeof listRuns>): string {
   const rows = runs.map(({ run, kind, state, settings, result }) => {
     const { cleanAccuracy, attackSuccessRate, heldOutAgreement, suspicion } = (result ?? {}) as Shown
     const { epochs, seed, rate, 'class-rate': classRate, 'dataset.size': size } = settings ?? {}
-    const poisoning = kind === 'training' ? '–' : shown(rate ?? (classRate && `${classRate} of class`))
+    const poisoning = ['training', 'repair'].includes(kind)
+      ? '–'
+      : shown(rate ?? (classRate && `${classRate} of class`))
     const flagged = suspicion ? `${suspicion.flagged} ${suspicion.verdict ?? ''}` : '–'
     return [
       run,

@@ -5,6 +5,7 @@ import { resumeRun } from '../experiment/resume.ts'
 import { writeRecord } from '../experiment/store/records.ts'
 import { openRun } from '../experiment/store/run-folder.ts'
 import { withExamples } from './failure.ts'
+import { describeRepair } from './repair.ts'
 import { inRun } from './session.ts'
 import { describeResult } from './tables.ts'
 import { print, printJson } from './terminal.ts'
@@ -29,5 +30,6 @@ export const resumeCommand = withExamples(
     },
   )
   if (json) printJson(result)
-  else print('cleanAccuracy' in result ? describeResult(result) : describeTraining(result))
+  else if ('cleanAccuracy' in result) print(describeResult(result))
+  else print('givenHash' in result ? describeRepair(result) : describeTraining(result))
 })

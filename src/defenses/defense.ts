@@ -41,6 +41,11 @@ export interface DefenseEntry<Schema extends z.ZodObject = z.ZodObject> {
   /** named sets of options; the first is the default */
   readonly presets: Readonly<Record<string, Partial<z.input<Schema>>>>
   train(options: z.output<Schema>, view: DefenderView): Promise<Defended>
+  /**
+   * options by which it repairs a model that is there already, with clean images and none that the model was trained on;
+   * absent where it cannot
+   */
+  readonly repairs?: Partial<z.input<Schema>>
   /** how settings are compared, for a defense that says which ones to search */
   readonly tuning?: Tuning<z.output<Schema>>
 }

@@ -22,6 +22,7 @@ export const finePruning = defineDefense({
   title: 'Fine-pruning',
   paper: 'https://arxiv.org/abs/1805.12185',
   assumes: 'clean images',
+  repairs: {},
   stages: {
     backdoored: 'training without defense',
     model: 'fine-tuning the pruned model',

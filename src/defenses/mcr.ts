@@ -30,6 +30,7 @@ export const mcr = defineDefense({
   title: 'Mode connectivity repair',
   paper: 'https://arxiv.org/abs/2005.00060',
   assumes: 'clean images',
+  repairs: { second: 'tuned' }, // there are no images to train another end on
   stages: {
     backdoored: 'training both ends',
     tuned: 'training both ends',

@@ -24,6 +24,7 @@ export const nad = defineDefense({
   title: 'Neural attention distillation',
   paper: 'https://arxiv.org/abs/2101.05930',
   assumes: 'clean images',
+  repairs: {},
   stages: {
     backdoored: 'training without defense',
     teacher: 'fine-tuning the teacher',

@@ -6,10 +6,11 @@ import { type Format, poisonData as writePoisoned } from './poison-data.ts'
 import { onData } from './prepare/data.ts'
 import { type Listener, silent } from './prepare/listener.ts'
 import { previewTrigger } from './preview-trigger.ts'
+import { repairSettings, runRepair } from './repair.ts'
 import { resumeRun } from './resume.ts'
 import { runExperiment } from './run.ts'
 import { resolveConfig } from './settings/config.ts'
-import type { GivenSettings, GivenTraining } from './settings/given.ts'
+import type { GivenRepair, GivenSettings, GivenTraining } from './settings/given.ts'
 import { settleCompute } from './store/environment.ts'
 import type { ForeignReading } from './store/foreign-model.ts'
 import { modelFile } from './store/model-file.ts'
@@ -46,6 +47,18 @@ export async function train(
     typeof data === 'string' ? [data, second as GivenTraining, third] : [data.data, data, second as Options]
   const config = resolveConfig(trainingSettings(folder, settings))
   return inFolder(createRun(options.runs ?? 'runs', 'training', config), runTraining, options)
+}
+
+/** Repairs a model, given as a file or as a run's directory, with clean images: `repair('resnet18.safetensors', { clean: 'trusted/' })`. */
+export async function repair(
+  model: string,
+  settings: GivenRepair,
+  { classes, size, normalization, ...options }: Options & ForeignReading = {},
+) {
+  const given = { file: modelFile(model), reading: { classes, size, normalization } }
+  const config = resolveConfig(repairSettings(given, settings))
+  const body = (folder: RunFolder, listener: Listener) => runRepair(folder, listener, given)
+  return inFolder(createRun(options.runs ?? 'runs', 'repair', config), body, options)
 }
 
 /** Goes on with a run that was broken off; a finished one gives its result again. */

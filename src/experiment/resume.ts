@@ -1,19 +1,32 @@
 import { UserError } from '../errors.ts'
 import type { Listener } from './prepare/listener.ts'
+import { runRepair } from './repair.ts'
 import { runExperiment } from './run.ts'
 import { readResult } from './store/records.ts'
 import type { RunFolder } from './store/run-folder.ts'
-import { type ExperimentResult, experimentSchema, type TrainingResult, trainingSchema } from './store/schema.ts'
+import {
+  type ExperimentResult,
+  experimentSchema,
+  type RepairResult,
+  repairSchema,
+  type TrainingResult,
+  trainingSchema,
+} from './store/schema.ts'
 import { runTraining } from './train.ts'
 
-/** Goes on with a run of either kind; a finished one gives its result again and is not touched. */
-export async function resumeRun(folder: RunFolder, listener: Listener): Promise<ExperimentResult | TrainingResult> {
+/** The result of a run of whatever kind. */
+export type RunResult = ExperimentResult | TrainingResult | RepairResult
+
+/** Goes on with a run of any kind; a finished one gives its result again and is not touched. */
+export async function resumeRun(folder: RunFolder, listener: Listener): Promise<RunResult> {
   if (folder.kind === 'tuning') {
     const remedy = "give the 'tune' command again, with the same --runs"
     throw new UserError('usage', `Cannot resume '${folder.path}': it is a search over settings; ${remedy}`)
   }
   if (folder.kind === 'experiment') return goOnWithExperiment(folder, listener)
   const finished = finishedResult(folder, listener)
+  if (folder.kind === 'repair')
+    return finished === undefined ? runRepair(folder, listener) : readResult(repairSchema, finished)
   return finished === undefined ? runTraining(folder, listener) : readResult(trainingSchema, finished)
 }
 

@@ -84,7 +84,7 @@ function onRun(run: string, given: Given): Record<string, unknown> {
 }
 
 /** How a model takes its images, in the options of a data set that has such. */
-function takenAs(description: ModelDescription, dataset: unknown): Record<string, unknown> {
+export function takenAs(description: ModelDescription, dataset: unknown): Record<string, unknown> {
   const entry = (datasets as Readonly<Record<string, DatasetEntry>>)[String(dataset)]
   const wanted = Object.entries({ size: description.shape[1], ...readingOf(description) }).filter(
     ([name]) => name in (entry?.options.shape ?? {}),

@@ -1,8 +1,8 @@
 import { decodeShape } from '../../datasets/encoded.ts'
-import { UserError } from '../../errors.ts'
-import { type ImageSet, imageSet } from '../../training/images.ts'
+import type { ImageSet } from '../../training/images.ts'
 import { type Config, resolveConfig } from '../settings/config.ts'
 import { datasetAt, loadDataset } from './data.ts'
+import { inClassesOf } from './known-classes.ts'
 import type { Listener } from './listener.ts'
 
 /**
@@ -13,23 +13,10 @@ export async function loadTrusted(config: Config, untrusted: ImageSet, listener:
   if (config.clean === undefined) return null
   const say = (line: string) => listener.say(`trusted images: ${line}`)
   const { train } = await loadDataset(trustedConfig(config, config.clean), { ...listener, say })
-  const unknown = train.classes.find((name) => !untrusted.classes.includes(name))
-  if (unknown !== undefined) {
-    const known = untrusted.classes.slice(0, 20).join(', ')
-    throw new UserError(
-      'data',
-      `Cannot use the trusted images in '${config.clean}': there is no class '${unknown}' among the others' (${known})`,
-    )
-  }
-  if (train.shape.join() !== untrusted.shape.join()) {
-    throw new UserError(
-      'data',
-      `Cannot use the trusted images in '${config.clean}': they are ${train.shape.join('×')}, the others ${untrusted.shape.join('×')}`,
-    )
-  }
-  const place = train.classes.map((name) => untrusted.classes.indexOf(name))
-  const labels = train.labels.map((y) => place[y] as number)
-  return imageSet({ ...train, labels, classes: untrusted.classes })
+  return inClassesOf(untrusted, train, {
+    action: `Cannot use the trusted images in '${config.clean}'`,
+    others: "the others'",
+  })
 }
 
 /**

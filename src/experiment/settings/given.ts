@@ -17,6 +17,13 @@ export type GivenSettings = AnyOf<typeof settings> & EntryOptions<Kind>
 /** What is poisoned, and how it is measured: nothing to set where a person's own images are trained on. */
 type Attacking = 'attack' | 'rate' | 'class-rate' | 'target' | 'labelling' | 'clean-share' | 'test-share' | 'reference'
 
+/** Settings of repairing a model with the clean images in the folder `clean`. */
+export type GivenRepair = Pick<
+  AnyOf<typeof settings>,
+  'defense' | 'preset' | 'seed' | 'holdout' | 'padding' | 'flip' | 'cutout' | 'device' | 'precision' | 'threads'
+> &
+  EntryOptions<'defense'> & { readonly clean: string }
+
 /** Settings of training on a person's own images, whose folder says which data set it is. */
 export type GivenTraining = Omit<AnyOf<typeof settings>, Attacking | 'dataset' | 'data'> &
   EntryOptions<Exclude<Kind, 'attack'>>

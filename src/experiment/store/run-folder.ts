@@ -10,13 +10,14 @@ import { requireWritable } from './new-folders.ts'
 
 // A run's directory:
 //   config.yaml         everything that determines the run; it alone repeats it
-//   kind                `experiment` (truth known), `training` (a person's own folder) or `tuning` (a search over settings)
+//   kind                `experiment` (truth known), `training` (a person's own folder), `repair` (of a model with clean images)
+//                       or `tuning` (a search over settings)
 //   environment.json    machine, versions, data hash
 //   metrics.jsonl       a line per finished epoch
 //   checkpoints/        one file per stage, and the one before
 //   result.json         at the end; model.safetensors, truth.json, suspects.csv, preview.png beside it
 
-const kinds = ['experiment', 'training', 'tuning'] as const
+const kinds = ['experiment', 'training', 'repair', 'tuning'] as const
 export type RunKind = (typeof kinds)[number]
 
 /** A run's directory, locked for one writer until `close`. */
@@ -37,7 +38,8 @@ export interface RunFolder {
 /** Makes a new directory under `parent`, named by time, what is run, and an id; never an old one. */
 export function createRun(parent: string, kind: RunKind, config: Config): RunFolder {
   const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')
-  const what = kind === 'training' ? `train-${config.defense}` : `${config.dataset}-${config.attack}-${config.defense}`
+  const experiment = `${config.dataset}-${config.attack}-${config.defense}`
+  const what = { training: `train-${config.defense}`, repair: `repair-${config.defense}` }[kind as string] ?? experiment
   const path = resolve(parent, `${time}-${what}-${randomBytes(3).toString('hex')}`)
   requireRuns(parent)
   try {

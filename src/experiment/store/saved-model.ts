@@ -91,6 +91,11 @@ export function saveModel(path: string, model: Classifier, of: ModelDescription)
   return hash.digest('hex')
 }
 
+/** SHA-256 over a model's file. */
+export function hashOfModel(path: string): string {
+  return createHash('sha256').update(readBytes(path)).digest('hex')
+}
+
 /** Reads a model and puts it on the device of `compute`. What the file claims to be takes no memory until its weights fit. */
 export function loadModel(
   path: string,

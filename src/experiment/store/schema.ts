@@ -136,6 +136,31 @@ export const trainingSchema = z.strictObject({
   environment,
 })
 
+/** The result of repairing a model with clean images, where it is not known whether there was anything to repair. */
+export const repairSchema = z.strictObject({
+  version: z.literal(resultVersion),
+  run: z.string(),
+  given: z.string().describe('file of the model that was repaired'),
+  givenHash: z.string(),
+  data: z.string().describe('where the clean images are'),
+  defense: z.string(),
+  preset: z.string(),
+  model: z.string(),
+  seed: z.int(),
+  classes: z.array(z.string()).readonly(),
+  cleanImages: z.int().describe('that the defense was given'),
+  heldOutImages: z.int().describe('clean images that were measured on'),
+  accuracyBefore: share.nullable().describe('on them; null where there are none'),
+  accuracyAfter: share.nullable(),
+  remarks: z.array(z.string()).readonly().describe('what cannot be known'),
+  skippedFiles,
+  files: z.strictObject({ model: z.string(), before: z.string() }),
+  modelHash: z.string(),
+  seconds: z.number(),
+  environment,
+})
+
+export type RepairResult = z.output<typeof repairSchema>
 export type ExperimentResult = z.output<typeof experimentSchema>
 export type TrainingResult = z.output<typeof trainingSchema>
 /** Figures of a model that was trained plainly. */
