@@ -5,6 +5,7 @@ import sharp from 'sharp'
 import { afterAll, describe, expect, it } from 'vitest'
 import { compute, device } from '../../test/device.ts'
 import { datasets } from '../datasets/index.ts'
+import type { ModelName } from '../models/index.ts'
 import { usualNormalizations } from '../models/model.ts'
 import type { Classifier } from '../nn/classifier.ts'
 import { stateOf } from '../nn/module.ts'
@@ -18,7 +19,8 @@ import { defend } from './prepare/defend.ts'
 import { silent } from './prepare/listener.ts'
 import { openTrainingContext } from './prepare/training-context.ts'
 import { resolveConfig } from './settings/config.ts'
-import { buildModel, loadModel, type ModelDescription, saveModel } from './store/saved-model.ts'
+import { buildModel, loadModel, type ModelDescription, saveModel, shapesOf } from './store/saved-model.ts'
+import { recognizeWeights } from './store/weights.ts'
 
 // Weights from elsewhere: what networks begin with, and models in themselves.
 
@@ -265,6 +267,41 @@ describe('an experiment that begins with weights', () => {
   })
 })
 
+describe('the catalogue of models', () => {
+  const forms: Readonly<Record<ModelName, readonly object[]>> = {
+    wrn: [{ depth: 10 }, { depth: 22, width: 2 }],
+    resnet: [18, 34, 50].flatMap((depth) => [{ depth }, { depth, stem: 'large', width: 8 }]),
+    'preact-resnet': [{ depth: 18 }, { depth: 34, stem: 'large' }],
+    vgg: [11, 13, 16, 19].flatMap((depth) => [
+      { depth, width: 8 },
+      { depth, width: 4, head: 'large', hidden: 32 },
+    ]),
+    mobilenet: [{}, { width: 0.35 }, { width: 1.4 }],
+    vit: [{}, { patch: 8, depth: 3, width: 384, heads: 6 }],
+    cct: [{}, { depth: 2, width: 128, heads: 2, convolutions: 2, kernel: 7, expansion: 1 }],
+  }
+  const cases = (Object.keys(forms) as ModelName[]).flatMap((model) =>
+    forms[model].map((options) => ({ model, options })),
+  )
+
+  it.each(cases)('recognizes the weights of $model $options by names and shapes', ({ model, options }) => {
+    const of = form({ model, options: { ...options } })
+    const { shapes, head } = shapesOf(of, compute)
+    const stored = new Map(
+      Array.from(shapes, ([name, shape]) => [name, { dtype: 'float32', shape, bytes: new Uint8Array() }] as const),
+    )
+    const found = recognizeWeights(stored)
+    expect(found).toMatchObject({ model, classes: 10, channels: 3, ...(found?.size && { size: 32 }) })
+    expect(shapesOf(form({ model, options: found?.options ?? {} }), compute)).toEqual({ shapes, head })
+  })
+
+  it('recognizes nothing in weights of other names', () => {
+    const other = { dtype: 'float32', shape: [4, 3, 3, 3], bytes: new Uint8Array() } as const
+    for (const name of ['a.weight', 'conv1.weight', 'features.0.weight', 'classifier.weight', 'head.weight'])
+      expect(recognizeWeights(new Map([[name, other]]))).toBeNull()
+  })
+})
+
 describe('a model that was trained elsewhere', () => {
   const tiny = { dataset: 'signs', 'dataset.train': 40, 'dataset.test': 24, ...machine } as const
   const of = form({ classes: Array.from({ length: 12 }, (_, k) => `${k}`) })
@@ -319,7 +356,9 @@ describe('a model that was trained elsewhere', () => {
     const read = (file: string, reading = {}) => arena(async () => loadModel(file, compute, reading).description)
     await expect(read(path, { classes: ['a'] })).rejects.toThrow('it tells 12 classes apart, and 1 names are given')
     const { path: strange } = await torchvisionFile('strange.safetensors', { of, wrapper: 'strange.' })
-    await expect(read(strange)).rejects.toThrow('its names are those of no model that is known by them (wrn, resnet)')
+    await expect(read(strange)).rejects.toThrow(
+      'its names are those of no model that is known by them (wrn, resnet, preact-resnet, vgg, mobilenet, vit, cct)',
+    )
     const { path: lacking } = await torchvisionFile('lacking.safetensors', { of, without: ['bn1.bias'] })
     await expect(read(lacking)).rejects.toMatchObject({ code: 3 })
     const { path: huge } = await torchvisionFile('huge.safetensors', {

@@ -49,6 +49,22 @@ export const cct = defineModel({
       .default(0.1)
       .describe('probability that the last block is left out in training, rising from 0'),
   }),
+  recognize(shapes) {
+    let convolutions = 0
+    while (shapes.has(`tokenizer.conv_layers.${convolutions}.0.weight`)) convolutions++
+    const [, channels] = shapes.get('tokenizer.conv_layers.0.0.weight') ?? []
+    const [width, , kernel] = shapes.get(`tokenizer.conv_layers.${convolutions - 1}.0.weight`) ?? []
+    const [classes] = shapes.get('classifier.fc.weight') ?? []
+    const [hidden] = shapes.get('classifier.blocks.0.linear1.weight') ?? []
+    const [, tokens] = shapes.get('classifier.positional_emb') ?? []
+    if (!channels || !width || !classes || !hidden || !tokens) return null
+    let depth = 0
+    while (shapes.has(`classifier.blocks.${depth}.linear1.weight`)) depth++
+    // Heads leave no trace in the shapes: of 64 channels each, as in all sizes of the paper.
+    const heads = Math.max(1, Math.round(width / 64))
+    const form = { depth, width, heads, expansion: hidden / width, convolutions, kernel: kernel as 3 | 5 | 7 }
+    return { options: form, classes, channels, size: 2 ** convolutions * Math.round(Math.sqrt(tokens)) }
+  },
   build({ depth, width, heads, expansion, kernel, convolutions, stochasticDepth }, context) {
     requireHeads({ width, heads })
     const { random, classes, shape } = context

@@ -44,6 +44,22 @@ export const mobilenet = defineModel({
       ),
     dropout: z.number().min(0).max(0.9).default(0.2).describe('share of the embedding left out in training'),
   }),
+  recognize(shapes) {
+    const [first, channels] = shapes.get('features.0.0.weight') ?? []
+    const [classes, last] = shapes.get('classifier.1.weight') ?? []
+    if (!first || !channels || !classes || !last) return null
+    // The strides of the stem leave no trace in the shapes: those of torchvision.
+    const options = { stem: 'large' as const }
+    const begins = groups.map((_, g) => 1 + groups.slice(0, g).reduce((sum, [, , count]) => sum + count, 0))
+    const widthOf = (g: number) => shapes.get(`features.${begins[g]}.conv.${g === 0 ? 1 : 2}.weight`)?.[0]
+    const fits = (width: number) =>
+      inEights(32 * width) === first &&
+      inEights(1280 * Math.max(1, width)) === last &&
+      groups.every(([, to], g) => inEights(to * width) === widthOf(g))
+    const hundredths = Array.from({ length: 391 }, (_, i) => (10 + i) / 100)
+    const width = [1, 0.35, 0.5, 0.75, 1.4, ...hundredths].find(fits)
+    return width === undefined ? null : { options: { ...options, width }, classes, channels }
+  },
   build({ width, stem, dropout: share }, context) {
     const { random, classes, shape } = context
     const small = stem === 'auto' ? isSmall(shape) : stem === 'small'

@@ -39,6 +39,8 @@ export interface Recognized<Options = Readonly<Record<string, unknown>>> {
   readonly classes: number
   /** of the images */
   readonly channels: number
+  /** side of the images in pixels, where weights fit images of one size only */
+  readonly size?: number
 }
 
 /** How a kind of network is usually trained. */

@@ -22,6 +22,22 @@ export const preactResnet = defineModel({
     width: z.int().min(1).max(1024).default(64).describe('channels of the first layer; each later layer doubles them'),
     stem: stemOption,
   }),
+  recognize(shapes) {
+    const [width, channels, kernel] = shapes.get('conv1.weight') ?? []
+    const [classes] = shapes.get('linear.weight') ?? []
+    const depth = ([18, 34] as const).find((each) =>
+      blocksOf[each].every(
+        (count, l) =>
+          shapes.has(`layer${l + 1}.${count - 1}.bn1.weight`) && !shapes.has(`layer${l + 1}.${count}.bn1.weight`),
+      ),
+    )
+    if (!depth || !width || !channels || !classes || !kernel) return null
+    return {
+      options: { depth, width, stem: kernel === 3 ? ('small' as const) : ('large' as const) },
+      classes,
+      channels,
+    }
+  },
   build({ depth, width, stem }, context) {
     const { random, classes, shape } = context
     const small = stem === 'auto' ? isSmall(shape) : stem === 'small'

@@ -51,6 +51,20 @@ export const vgg = defineModel({
   smallest: 32,
   learning: { optimizer: 'sgd', rate: 0.1, weightDecay: 5e-4 },
   options,
+  recognize(shapes) {
+    const [width, channels] = shapes.get('features.0.weight') ?? []
+    const [hidden] = shapes.get('classifier.0.weight') ?? []
+    const [classes] = shapes.get(hidden ? 'classifier.6.weight' : 'classifier.weight') ?? []
+    const places = Array.from(shapes.keys(), (name) => Number(/^features\.(\d+)\./.exec(name)?.[1] ?? -1))
+    const last = Math.max(...places)
+    // Each convolution counts with its batch norm and ReLU, each stage with its pool; the last with a name is a batch norm.
+    const lastOf = (depth: keyof typeof convolutions) =>
+      convolutions[depth].reduce((sum: number, count) => sum + 3 * count + 1, 0) - 3
+    const depth = ([11, 13, 16, 19] as const).find((each) => lastOf(each) === last)
+    if (!depth || !width || !channels || !classes) return null
+    const head = hidden ? { head: 'large' as const, hidden } : { head: 'small' as const }
+    return { options: { depth, width, ...head }, classes, channels }
+  },
   build: (chosen, context) => build(chosen, context),
 })
 

@@ -49,6 +49,22 @@ export const vit = defineModel({
       .default(0.1)
       .describe('probability that the last block is left out in training, rising from 0'),
   }),
+  recognize(shapes) {
+    const [width, channels, patch] = shapes.get('patch_embed.proj.weight') ?? []
+    const [classes] = shapes.get('head.weight') ?? []
+    const [, tokens] = shapes.get('pos_embed') ?? []
+    if (!width || !channels || !patch || !classes || !tokens) return null
+    let depth = 0
+    while (shapes.has(`blocks.${depth}.norm1.weight`)) depth++
+    // Heads leave no trace in the shapes: of 64 channels each, as in all sizes of the paper.
+    const heads = Math.max(1, Math.round(width / 64))
+    return {
+      options: { patch, depth, width, heads },
+      classes,
+      channels,
+      size: patch * Math.round(Math.sqrt(tokens - 1)),
+    }
+  },
   build({ patch: asked, depth, width, heads, stochasticDepth }, context) {
     requireHeads({ width, heads })
     const { random, classes, shape } = context

@@ -145,9 +145,10 @@ function refuseOthers(
     : other
       ? `its '${other[0]}' is ${list(weights.get(other[0])?.shape)}, and ${list(other[1])} is needed`
       : `its '${more}' has no place`
-  const remedy = found
-    ? `it holds the weights of ${flagsFor(found)}: give these`
-    : 'its names are those of no model that is known by them'
+  const otherSize = found?.size !== undefined && found.size !== form.shape[1] && found.model === form.model
+  const flags = found && `it holds the weights of ${flagsFor(found)}: give these`
+  const size = `it is for images of ${found?.size} pixels: give --dataset.size ${found?.size}`
+  const remedy = (otherSize ? size : flags) ?? 'its names are those of no model that is known by them'
   throw new UserError('usage', `Cannot begin with '${path}' in model '${form.model}': ${facts}; ${remedy}`)
 }
 

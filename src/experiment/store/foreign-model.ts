@@ -23,7 +23,7 @@ export const usualSize = 224
 /** A foreign model's weights and description; a UserError where no model of the catalogue has such weights. */
 export function readForeign(
   bytes: Uint8Array,
-  { path, classes: names, size = usualSize, normalization = 'imagenet' }: ForeignReading & { path: string },
+  { path, classes: names, size: asked, normalization = 'imagenet' }: ForeignReading & { path: string },
 ): { tensors: Map<string, StoredTensor>; description: ModelDescription } {
   const weights = parseWeights(bytes, `'${path}'`)
   const found = recognizeWeights(weights)
@@ -35,6 +35,7 @@ export function readForeign(
     )
   }
   const { model, options, classes, channels } = found
+  const size = asked ?? found.size ?? usualSize
   if (names && names.length !== classes) {
     const facts = `it tells ${classes} classes apart, and ${names.length} names are given`
     throw new UserError(
