@@ -7,7 +7,7 @@ import { device } from '../../test/device.ts'
 import { craftAttack } from '../experiment/prepare/craft.ts'
 import { silent } from '../experiment/prepare/listener.ts'
 import { choosePoison, triggered } from '../experiment/prepare/poison.ts'
-import { resolveConfig } from '../experiment/settings/config.ts'
+import { flattenConfig, resolveConfig } from '../experiment/settings/config.ts'
 import { Random } from '../tensor/random.ts'
 import { arena, scope } from '../tensor/scope.ts'
 import { liveTensors, tensor } from '../tensor/tensor.ts'
@@ -413,10 +413,15 @@ describe('a picture patch', () => {
   it('is told apart by what its file holds, not by where it lies', async () => {
     const [one, other] = [await picture('one.png'), await picture('other.png', { red: 250 })]
     const moved = join(home, 'moved.png')
-    const made = async (image: string) =>
-      arena(async () => (await prepare('patch', gray([3, 32, 32]), { rate: 1, 'attack.image': image })).trigger)
+    const made = async (image: string, { rate: _, ...more }: Record<string, unknown> = {}) =>
+      arena(
+        async () => (await prepare('patch', gray([3, 32, 32]), { ...more, ...given, 'attack.image': image })).trigger,
+      )
+    const given = { rate: 1, target, seed: 1 }
     const first = await made(one)
     expect(await made(other)).not.toBe(first)
+    const recorded = flattenConfig(resolveConfig({ attack: 'patch', 'attack.image': one }))
+    expect(await made(one, recorded)).toBe(first)
     renameSync(one, moved)
     expect(await made(moved)).toBe(first)
   })

@@ -84,7 +84,7 @@ function runTable(runs: ReturnType<typeof listRuns>): string {
     return [
       run,
       state,
-      ...[epochs, size, seed].map(shown),
+      ...[kind === 'repair' ? undefined : epochs, size, seed].map(shown),
       poisoning,
       percent(cleanAccuracy),
       percent(attackSuccessRate),

@@ -37,9 +37,13 @@ export const repairCommand = withExamples(
   if (options.json) printJson(result)
   else print(describeRepair(result))
 })
-for (const option of repairCommand.options)
-  if (option.long === '--defense')
-    option.description = `how the model is repaired, of ${repairing.join(', ')} (default: ${repairDefaults.defense})`
+/** What some settings mean here and nowhere else. */
+const meanings: Readonly<Record<string, string>> = {
+  '--clean': 'where images that you trust are, in folders of classes that the model knows',
+  '--defense': `how the model is repaired, of ${repairing.join(', ')} (default: ${repairDefaults.defense})`,
+  '--holdout': `share of these images that accuracy is measured on, before and after (default: ${repairDefaults.holdout})`,
+}
+for (const option of repairCommand.options) option.description = meanings[option.long ?? ''] ?? option.description
 
 /** A repair's result for a person. */
 export function describeRepair(result: RepairResult): string {

@@ -23,18 +23,24 @@ export function namesFile(setting: string): boolean {
   return entries.some(({ files = [] }) => files.some((option) => kebab(option) === rest.at(-1)))
 }
 
-/** An entry's options with the hash of each file that is named and has none yet; a file that cannot be read is a UserError. */
+/**
+ * An entry's options with the hash of each file that is named and has none yet, behind its name, as the schema has them; a file
+ * that cannot be read is a UserError.
+ */
 export function withHashes<Options extends Readonly<Record<string, unknown>>>(
   { files = [] }: NamingFiles,
   options: Options,
   prefix: string,
 ): Options {
-  const hashes = files.flatMap((option) => {
-    const path = options[option]
-    if (typeof path !== 'string' || options[`${option}Hash`] !== undefined) return []
-    return [[`${option}Hash`, hashOfFile(path, `--${prefix}${kebab(option)}`)]]
+  const entries = Object.entries(options).flatMap(([option, value]) => {
+    const hash = `${option}Hash`
+    if (!files.includes(option) || typeof value !== 'string' || options[hash] !== undefined) return [[option, value]]
+    return [
+      [option, value],
+      [hash, hashOfFile(value, `--${prefix}${kebab(option)}`)],
+    ]
   })
-  return { ...options, ...Object.fromEntries(hashes) }
+  return Object.fromEntries(entries)
 }
 
 /** The bytes of a file that an option names; a UserError where they are not the ones that were hashed. */
