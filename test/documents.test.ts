@@ -9,14 +9,26 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs'
+
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+
 import { writeExample } from '../src/datasets/cifar-example.ts'
 import { put, writeImagenet, writeList, writeParquet, writeShards, writeSigns } from './data-examples.ts'
+
+
+import { buildModel } from '../src/experiment/store/saved-model.ts'
+import { stateOf } from '../src/nn/module.ts'
+import { Random } from '../src/tensor/random.ts'
+import { formatSafetensors } from '../src/tensor/safetensors.ts'
+import { arena } from '../src/tensor/scope.ts'
+
 
 // Every command that README.md and docs/guide.md show is given to a shell, in their order, in a folder that has what they speak
 // of: photographs, data in other forms, a run. Only lengths and sizes are smaller.
@@ -41,21 +53,25 @@ function commandsIn(document: string): string[] {
   return lines.filter((line) => line.startsWith('npx deconfound '))
 }
 
-const smaller = ['--epochs', '1', '--batch', '16', '--model.depth', '10', '--threads', '1']
+const smaller = ['--epochs', '1', '--batch', '16', '--threads', '1']
+const shallow = ['--model.depth', '10']
 const signs = ['--dataset.train', '120', '--dataset.test', '24'] // a tenth of a class is an image
 
 /** The words of a command, the work made small. */
 function wordsOf(command: string): string[] {
   const [, , name = '', ...given] = command.replaceAll(/(?:runs\/)?RUN/g, latestRun()).split(/\s+/)
-  const words = given.filter((word, i) => word !== '--epochs' && given[i - 1] !== '--epochs')
+  const kept = given.filter((word, i) => word !== '--epochs' && given[i - 1] !== '--epochs')
+  const words = kept.map((word) => (word === '224' ? '72' : word))
+  const short = words.includes('--model') ? smaller : [...smaller, ...shallow]
   const drawn = !words.some((word) => ['photos/', 'poisoned', '--dataset'].includes(word))
   if (words.includes('--dry-run') || words.includes('--print-config')) return [name, ...words]
   if (name === 'data') return [name, ...words, '--dry-run'] // a test reaches no network
   if (name === 'sweep') return [name, ...words, '--dry-run']
   if (name === 'tune')
-    return [name, ...words, ...smaller, ...signs, '--folds', '2', '--subset', '48', '--defense.confounder-epochs', '1']
-  if (name === 'run') return [name, ...words, ...smaller, ...(drawn ? signs : [])]
-  if (name === 'train') return [name, ...words, ...smaller]
+    return [name, ...words, ...short, ...signs, '--folds', '2', '--subset', '48', '--defense.confounder-epochs', '1']
+  if (name === 'run') return [name, ...words, ...short, ...(drawn ? signs : [])]
+  if (name === 'train') return [name, ...words, ...short]
+  if (name === 'repair') return [name, ...words, '--defense.epochs', '1', '--defense.share', '0.5', '--threads', '1']
   if (name === 'detect') return [name, ...words, '--detector.superpositions', '4']
   if (name === 'preview') return [name, ...words, ...signs]
   return [name, ...words]
@@ -70,10 +86,33 @@ function latestRun(): string {
   return join('runs', times.sort(([a], [b]) => b - a)[0]?.[1] ?? 'RUN')
 }
 
+/** A ResNet-18 of the photographs' classes as torchvision saves one, and the names of the classes. */
+async function writeForeign(): Promise<void> {
+  const classes = readdirSync(join(home, 'photos')).sort()
+  writeFileSync(join(home, 'classes.txt'), `${classes.join('\n')}\n`)
+  const of = {
+    model: 'resnet',
+    options: { stem: 'large' },
+    classes,
+    shape: [3, 72, 72],
+    normalization: null,
+    fit: 'cover',
+  } as const
+  await arena(async () => {
+    const model = buildModel(of, { random: new Random(1), compute: { device: 'cpu', precision: 'fp32', threads: 1 } })
+    const tensors = Object.entries(stateOf(model).tensors).map(
+      ([name, tensor]) => [name, { dtype: tensor.dtype, shape: tensor.shape, bytes: tensor.bytes() }] as const,
+    )
+    writeFileSync(join(home, 'resnet18.safetensors'), Buffer.concat(formatSafetensors({ tensors: tensors as never })))
+  })
+}
+
 beforeAll(async () => {
   run('poison', '--attack', 'badnets', '--rate', '0', '--out', 'photos', '--threads', '1', ...signs)
   const pixels = { create: { width: 40, height: 30, channels: 3, background: '#c08040' } } as const
   await sharp(pixels).jpeg().toFile(join(home, 'new.jpg'))
+  await sharp(pixels).png().toFile(join(home, 'logo.png'))
+  await writeForeign()
   mkdirSync(join(home, 'data'))
   await writeExample(join(home, 'data', 'cifar-10-batches-py'), 'python', 40)
   await writeList(home)
