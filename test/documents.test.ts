@@ -18,17 +18,13 @@ import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-
 import { writeExample } from '../src/datasets/cifar-example.ts'
-import { put, writeImagenet, writeList, writeParquet, writeShards, writeSigns } from './data-examples.ts'
-
-
 import { buildModel } from '../src/experiment/store/saved-model.ts'
 import { stateOf } from '../src/nn/module.ts'
 import { Random } from '../src/tensor/random.ts'
 import { formatSafetensors } from '../src/tensor/safetensors.ts'
 import { arena } from '../src/tensor/scope.ts'
-
+import { put, writeImagenet, writeList, writeParquet, writeShards, writeSigns } from './data-examples.ts'
 
 // Every command that README.md and docs/guide.md show is given to a shell, in their order, in a folder that has what they speak
 // of: photographs, data in other forms, a run. Only lengths and sizes are smaller.

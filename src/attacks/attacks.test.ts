@@ -395,7 +395,7 @@ describe('a picture patch', () => {
     expect(await placesOf(2)).not.toEqual(places)
     const backwards = imageSet({
       ...set,
-      pixels: set.pixels.map((_, i) => 100 + 19 - Math.floor(i / imageBytes(shape))),
+      pixels: pixelsOf(set).map((_, i) => 100 + 19 - Math.floor(i / imageBytes(shape))),
     })
     expect(await placesOf(1, backwards)).toEqual([...places].reverse())
   })

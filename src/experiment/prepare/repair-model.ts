@@ -46,5 +46,5 @@ function none({ shape }: ImageSet): Loader {
   const absent = () => {
     throw new Error('A repair has no images but the clean ones: this defense must not declare that it repairs')
   }
-  return { count: 0, shape, labels: new Int32Array(), images: absent, labelsOf: absent, free() {} }
+  return { count: 0, shape, labels: new Int32Array(), images: absent, labelsOf: absent, ahead: absent, free() {} }
 }
