@@ -85,7 +85,7 @@ const mistakes: [string, number, string][] = [
   ['train photos --defense.bottleneck', 2, "Cannot understand '--defense.bottleneck': its value is missing"],
   ['train photos --data other', 2, "Cannot use '--data' with the images in 'photos': give one of them"],
   ['run --attack badnet', 2, "there is no 'badnet' (did you mean 'badnets'?); use none, badnets, "],
-  ['run --model resnet18', 2, "'model': there is no 'resnet18'; use wrn"],
+  ['run --model resnet18', 2, "'model': there is no 'resnet18' (did you mean 'resnet'?); use wrn"],
   ['run --flip no', 2, "'flip': expected true or false, not 'no'"],
   ['run --epochs ten', 2, "'epochs': expected a number, not 'ten'"],
   ['run extra', 2, 'Cannot run with so many words'],
