@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { parquetOf, ppm, put, tarEntry, tarOf } from '../../test/data-examples.ts'
+import { ownCache } from '../../test/own-cache.ts'
 import type { DatasetEntry } from './dataset.ts'
 import { datasets } from './index.ts'
 
@@ -23,7 +24,7 @@ const tar = tarOf(
 let home: string
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'forms-'))
-  vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'))
+  ownCache(join(home, 'cache'))
   for (const { path, image } of images) await put(join(home, 'data', path), image)
   await put(join(home, 'lists', 'a.csv'), csv)
   for (const { path, image } of images) await put(join(home, 'lists', path), image)

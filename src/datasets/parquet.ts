@@ -9,7 +9,7 @@ import { decodeSets, decodeShape, type EncodedSets } from './encoded.ts'
 import { type Labelled, labelledSets, labelText } from './labelled.ts'
 import { type Columns, columnsOf } from './parquet/columns.ts'
 import { openParquet } from './parquet/file.ts'
-import { imageReader } from './parquet/images.ts'
+import { createImageReader } from './parquet/images.ts'
 import { filesAt, presentFiles } from './parquet/places.ts'
 import { splitFiles } from './split-files.ts'
 
@@ -48,6 +48,7 @@ async function look(data: string, { label, maxBroken }: LookOptions, { progress 
   const problems: Problem[] = unused.map((file) => ({ file, reason: 'it is not used: its name says no split' }))
   const images: Labelled[] = []
   const notes: string[] = []
+  const read = createImageReader()
   let classes: readonly string[] | null | undefined
   // the training files first: the classes are theirs
   const ordered = files.filter(({ split }) => split === 'train').concat(files.filter(({ split }) => split !== 'train'))
@@ -58,7 +59,7 @@ async function look(data: string, { label, maxBroken }: LookOptions, { progress 
     if (classes && columns.classes && classes.join('\n') !== columns.classes.join('\n'))
       notes.push(`the classes of "${path}" are in another order or others: they are matched by name`)
     if (classes === undefined) classes = columns.classes
-    const read = imageReader(file, columns.image)
+    const column = { file, column: columns.image }
     const labels = await Promise.all(file.groups.map((_, group) => file.column(columns.label, group)))
     const own = labels.flat().map((value) => labelOf(value, columns))
     if (split !== 'train' && own.every((each) => each.label === undefined)) {
@@ -68,7 +69,7 @@ async function look(data: string, { label, maxBroken }: LookOptions, { progress 
     for (const [row, { label, fault }] of own.entries()) {
       const name = `${basename(path)}:${row}`
       if (label === undefined) faults.push({ file: name, reason: fault })
-      else images.push({ name, label, split, stamp: `${file.stamp} ${columns.image}`, read: () => read(row) })
+      else images.push({ name, label, split, stamp: `${file.stamp} ${columns.image}`, read: () => read(column, row) })
     }
   }
   const total = images.length + faults.length

@@ -1,28 +1,39 @@
 import { UserError } from '../../errors.ts'
 import type { ParquetFile } from './file.ts'
 
-/** so many row groups are kept unpacked: images are decoded in order, a few at a time */
+/** so many row groups are kept unpacked, of all files together: images are decoded in order, a few at a time */
 const keptGroups = 3
 
-/** Reads the image in a row of a column; a UserError whose message is the reason where there is none. */
-export function imageReader(file: ParquetFile, column: string): (row: number) => Promise<Uint8Array> {
-  const kept = new Map<number, Promise<readonly unknown[]>>()
+/** A column of images in a file. */
+export interface ImageColumn {
+  readonly file: ParquetFile
+  readonly column: string
+}
 
-  function groupOf(group: number): Promise<readonly unknown[]> {
-    const found = kept.get(group) ?? file.column(column, group)
+/** Reads the image in a row; a UserError whose message is the reason where there is none. */
+export type ImageReader = (from: ImageColumn, row: number) => Promise<Uint8Array>
+
+/** A reader for all files of a data set. */
+export function createImageReader(): ImageReader {
+  const kept = new Map<string, Promise<readonly unknown[]>>()
+
+  function valuesOf({ file, column }: ImageColumn, group: number): Promise<readonly unknown[]> {
+    const key = `${group} ${file.path}`
+    const found = kept.get(key) ?? file.column(column, group)
     // the one used last goes last, the one unused for longest is dropped
-    kept.delete(group)
-    kept.set(group, found)
-    const [oldest] = kept.keys()
-    if (kept.size > keptGroups) kept.delete(oldest as number)
+    kept.delete(key)
+    kept.set(key, found)
+    const [oldest = ''] = kept.keys()
+    if (kept.size > keptGroups) kept.delete(oldest)
     return found
   }
 
-  return async (row) => {
+  return async (from, row) => {
+    const { groups } = from.file
     let start = 0
     let group = 0
-    while (row >= start + (file.groups[group] as number)) start += file.groups[group++] as number
-    const value = (await groupOf(group))[row - start]
+    while (row >= start + (groups[group] as number)) start += groups[group++] as number
+    const value = (await valuesOf(from, group))[row - start]
     const bytes = value instanceof Uint8Array ? value : (value as { bytes?: unknown } | null)?.bytes
     if (bytes instanceof Uint8Array) return bytes
     throw new UserError('data', 'its row holds no bytes of an image')
