@@ -214,7 +214,15 @@ describe.each(cases)('defense $name, preset $preset', ({ name, preset }) => {
       const view = seen as DefenderView
       expect(Object.keys(view).sort()).toEqual(Object.keys(allowed).sort())
       expect(Object.keys(view.recipe).sort()).toEqual(Object.keys(allowedRecipe).sort())
-      expect(Object.keys(view.images).sort()).toEqual(['count', 'free', 'images', 'labels', 'labelsOf', 'shape'])
+      expect(Object.keys(view.images).sort()).toEqual([
+        'ahead',
+        'count',
+        'free',
+        'images',
+        'labels',
+        'labelsOf',
+        'shape',
+      ])
       expect([...view.images.labels]).toEqual([...set.labels])
       const secrets = [truth, truth.poisoned, truth.covers, truth.originalLabels].filter(
         (each) => 'hash' in each || each.length > 0,
