@@ -46,7 +46,11 @@ export async function runRepair(folder: RunFolder, listener: Listener, given?: G
     const { kept, apart } = holdOut(images, config)
     const known = describeModel(before)
     const labelled = (set: ImageSet) =>
-      inClassesOf(known, set, { action: `Cannot repair '${file}' with '${config.data}'`, others: "the model's" })
+      inClassesOf(known, set, {
+        action: `Cannot repair '${file}' with '${config.data}'`,
+        whose: "the model's",
+        who: 'the model takes',
+      })
 
     const { classifier, description } = await repairModel(
       config,

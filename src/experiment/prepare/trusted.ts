@@ -15,7 +15,8 @@ export async function loadTrusted(config: Config, untrusted: ImageSet, listener:
   const { train } = await loadDataset(trustedConfig(config, config.clean), { ...listener, say })
   return inClassesOf(untrusted, train, {
     action: `Cannot use the trusted images in '${config.clean}'`,
-    others: "the others'",
+    whose: "the others'",
+    who: 'the others',
   })
 }
 
