@@ -13,7 +13,7 @@ import { print, printJson, shown } from './terminal.ts'
 
 /** What a repair has use for; everything else belongs to training on untrusted images. */
 const taken: readonly string[] = ['clean', 'defense', 'preset', 'seed', 'holdout', 'device', 'precision', 'threads']
-const quiet = ['padding', 'flip', 'cutout', 'checkpoint-every'] as const
+const quiet = ['crop', 'padding', 'flip', 'cutout', 'color', 'checkpoint-every'] as const
 const names = describeOptions(settings).map(({ name }) => name)
 
 export const repairCommand = withExamples(

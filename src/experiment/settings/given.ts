@@ -20,7 +20,18 @@ type Attacking = 'attack' | 'rate' | 'class-rate' | 'target' | 'labelling' | 'cl
 /** Settings of repairing a model with the clean images in the folder `clean`. */
 export type GivenRepair = Pick<
   AnyOf<typeof settings>,
-  'defense' | 'preset' | 'seed' | 'holdout' | 'padding' | 'flip' | 'cutout' | 'device' | 'precision' | 'threads'
+  | 'defense'
+  | 'preset'
+  | 'seed'
+  | 'holdout'
+  | 'crop'
+  | 'padding'
+  | 'flip'
+  | 'cutout'
+  | 'color'
+  | 'device'
+  | 'precision'
+  | 'threads'
 > &
   EntryOptions<'defense'> & { readonly clean: string }
 
