@@ -20,12 +20,12 @@ const bounds: Record<string, readonly [most: number, mean: number]> = {
   cmyk: [90, 18],
 }
 
-/** [3, 16, 16] decoded, the image in its middle as `contain` puts it, to [height, width, 3]. */
-function rows(planes: Uint8Array, width: number, height: number): number[] {
+/** [16, 16, 3] decoded, the image in its middle as `contain` puts it, to [height, width, 3]. */
+function inner(decoded: Uint8Array, width: number, height: number): number[] {
   const [left, top] = [(16 - width) / 2, (16 - height) / 2]
   return Array.from({ length: 3 * width * height }, (_, i) => {
     const [x, y, c] = [Math.floor(i / 3) % width, Math.floor(i / (3 * width)), i % 3]
-    return planes[c * 256 + (y + top) * 16 + x + left] as number
+    return decoded[3 * ((y + top) * 16 + x + left) + c] as number
   })
 }
 
@@ -39,7 +39,7 @@ describe('an image decodes as by Pillow', () => {
     const expected = Buffer.from(pixels, 'base64')
     const turned = /exif [5678]/.test(name)
     const [width, height] = turned ? [12, 16] : [16, 12]
-    const found = rows(await decoder.decode(Buffer.from(file, 'base64')), width, height)
+    const found = inner(await decoder.decode(Buffer.from(file, 'base64')), width, height)
     const errors = found.map((value, i) => Math.abs(value - (expected[i] as number)))
     const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length
     const [most, average] = bounds[name] ?? [0, 0]
