@@ -9,6 +9,7 @@ import type { z } from 'zod'
 import { ownCache } from '../../test/own-cache.ts'
 import { UserError } from '../errors.ts'
 import { type ImageSet, pixelsOf } from '../training/images.ts'
+import { rowReader } from '../training/rows.ts'
 import { decodedFolder } from './decode-cache.ts'
 import { nameBytes } from './file-names.ts'
 import { imageFolder } from './image-folder.ts'
@@ -19,9 +20,8 @@ const plain = (color: Color, width = 16, height = 16) =>
 
 /** red, green and blue of a pixel */
 function at(set: ImageSet, name: string, [x, y]: readonly [x: number, y: number] = [4, 4]): number[] {
-  const [, height, width] = set.shape
-  const from = set.names.indexOf(name) * 3 * height * width + y * width + x
-  return [0, 1, 2].map((channel) => pixelsOf(set)[from + channel * height * width] as number)
+  const from = 3 * (y * set.shape[2] + x)
+  return [...rowReader(set.rows)(set.names.indexOf(name)).subarray(from, from + 3)]
 }
 
 const near = (color: readonly number[]) => color.map((value) => expect.closeTo(value, -1))
@@ -259,11 +259,7 @@ describe('imageFolder', () => {
       await put('a/odd.jpg', odd)
       await put('a/cut.jpg', odd.subarray(0, odd.length - 200))
       const { train, problems } = await load()
-      const size = 3 * 8 * 8
-      const of = (name: string) =>
-        pixelsOf(train)
-          .subarray(train.names.indexOf(name) * size)
-          .subarray(0, size)
+      const of = (name: string) => pixelsOf(train, [train.names.indexOf(name)])
       expect(of('a/odd.jpg')).toEqual(of('a/good.jpg'))
       expect(problems).toEqual([{ file: 'a/cut.jpg', reason: 'not a usable jpeg: it is damaged or cut short' }])
     },

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type ImageSet, pixelsOf } from '../training/images.ts'
+import { rowReader } from '../training/rows.ts'
 import type { Dataset } from './dataset.ts'
 import { signs } from './signs.ts'
 import { layer, plates, signClasses } from './signs-classes.ts'
@@ -12,7 +13,7 @@ const load = (options: { train?: number; test?: number }, seed = 1) =>
 type Features = (set: ImageSet, image: number) => number[]
 
 const pixel = (set: ImageSet, image: number, { channel, x, y }: { channel: number; x: number; y: number }) =>
-  pixelsOf(set)[image * 3072 + channel * 1024 + y * 32 + x] as number
+  rowReader(set.rows)(image)[(y * 32 + x) * 3 + channel] as number
 
 /** Share of test images that lie nearest to the mean of their class, in units of each feature's deviation. */
 function nearestMean({ train, test }: Dataset, features: Features): number {
@@ -92,12 +93,8 @@ describe('signs', () => {
   it('is not told by its mean color', () => {
     const mean: Features = (set, i) =>
       [0, 1, 2].map((channel) => {
-        const from = i * 3072 + channel * 1024
-        return (
-          pixelsOf(set)
-            .subarray(from, from + 1024)
-            .reduce((sum, value) => sum + value, 0) / 1024
-        )
+        const plane = pixelsOf(set, [i]).subarray(channel * 1024, (channel + 1) * 1024)
+        return plane.reduce((sum, value) => sum + value, 0) / 1024
       })
     expect(nearestMean(data, mean)).toBeLessThan(0.25)
   })
