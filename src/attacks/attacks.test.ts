@@ -211,7 +211,8 @@ describe.each(entries)('attack %s', (name, entry) => {
   ])('gives bytes of the same shape for bytes: %s', (_, shape) =>
     arena(async () => {
       const train = noise(shape, 3)
-      const attack = await craft(name, train)
+      // a step's worth of a learned mask may round to nothing: not with this padding
+      const attack = await craft(name, train, { padding: 2 })
       scope(() => {
         const images = tensor(pixelsOf(train), [3, ...shape])
         const result = attack.trigger(images, train.labels)

@@ -70,7 +70,7 @@ describe('a detector on a finished experiment', () => {
     const view = seen as DetectorView
     const allowed = ['batch', 'classes', 'clean', 'compute', 'images', 'model', 'onProgress', 'random']
     expect(Object.keys(view).sort()).toEqual(allowed)
-    expect(Object.keys(view.images).sort()).toEqual(['count', 'free', 'images', 'labels', 'labelsOf', 'shape'])
+    expect(Object.keys(view.images).sort()).toEqual(['ahead', 'count', 'free', 'images', 'labels', 'labelsOf', 'shape'])
     const { poisoned, originalLabels } = JSON.parse(readFileSync(join(experiment.run, 'truth.json'), 'utf8'))
     expect(poisoned.length).toBe(experiment.poisonedImages)
     const relabelled = originalLabels.filter((label: number) => label !== 3).length
