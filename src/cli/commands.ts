@@ -70,6 +70,11 @@ export const commands: readonly Listed[] = [
     load: async () => (await import('./resume.ts')).resumeCommand,
   },
   {
+    name: 'figure3',
+    description: "Draw how an experiment's networks see poisoned and clean images, as figure 3 of CBD does",
+    load: async () => (await import('./figure3.ts')).figure3Command,
+  },
+  {
     name: 'sweep',
     description: 'Many experiments, recorded one by one; what is recorded already is not run again',
     load: async () => (await import('./sweep.ts')).sweepCommand,

@@ -17,9 +17,14 @@ export interface DefenderView extends TrainingContext {
   backdoored(another?: string): Promise<Classifier>
   /** a sentence worth a line, for whoever watches the run */
   say(line: string): void
+  /** keeps how a network sees a sample of the images, at the beginning and at the end of its training, for whoever draws it */
+  portray(name: string, moment: Moment, model: Classifier): Promise<void>
   /** one number per training image at the end of an epoch, for whoever can compare it with the truth */
   trace(name: string, epoch: number, values: Float32Array): void
 }
+
+/** When a network is portrayed. */
+export type Moment = 'beginning' | 'end'
 
 /** What a defense delivers. */
 export interface Defended {

@@ -40,6 +40,7 @@ const allowed: Record<keyof DefenderView, true> = {
   stage: true,
   pause: true,
   trace: true,
+  portray: true,
   clean: true,
   backdoored: true,
   say: true,

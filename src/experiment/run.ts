@@ -19,6 +19,7 @@ import type { Truth } from './prepare/poison.ts'
 import { openTrainingContext } from './prepare/training-context.ts'
 import { withoutFiles } from './settings/file-options.ts'
 import { rememberEnvironment, settleRun } from './store/environment.ts'
+import { keepPortraits } from './store/portraits.ts'
 import type { RunFolder } from './store/run-folder.ts'
 import { saveModel } from './store/saved-model.ts'
 import { type ExperimentResult, experimentSchema, type PlainFigures, resultVersion } from './store/schema.ts'
@@ -76,6 +77,11 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
       ...context,
       reporter: { ...reporter, epoch: watched },
       clean,
+      portraits: keepPortraits(folder.file('portraits.safetensors'), {
+        labels: poisoned.set.labels,
+        order,
+        seed: config.seed,
+      }),
       trace: (name, epoch, values) => folder.appendMetrics(compareWithTruth(name, epoch, values, poisoned.truth)),
       async onBackdoored(model, seconds) {
         backdoored = await figures(model, seconds)

@@ -178,6 +178,7 @@ describe.each(presets)('three steps of CBD, preset %s, give PyTorch’s', (prese
         },
         stage,
         trace() {},
+        async portray() {},
         say() {},
         clean: null,
         pause: async () => {},

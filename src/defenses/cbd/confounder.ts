@@ -58,6 +58,7 @@ export function startConfounder(view: DefenderView, recipe: Recipe, options: Con
     async trainTo(epochs) {
       const name = trained === 0 ? 'confounder' : `confounder-from-${trained}`
       const more = epochs - trained
+      if (trained === 0) await view.portray('confounder', 'beginning', confounder)
       while (judgement === 'looks' && seen.length < looks(epochs)) seen.push(perSample(images.count, compute.device))
       const state = { confounder: stateOf(confounder), confounderOptimizer: optimizer, ...named('look', seen) }
       for await (const batch of view.stage(name, { ...recipe, augmentation, epochs: more, state })) {
@@ -91,6 +92,7 @@ export function startConfounder(view: DefenderView, recipe: Recipe, options: Con
       ),
 
     async judge(losses) {
+      await view.portray('confounder', 'end', confounder)
       if (judgement === 'views') {
         return ({ images, labels }) => {
           const { logits, embedding } = noGrad(() => confounder.forward(images, 'eval'))

@@ -34,6 +34,7 @@ export async function trainModel(
   const given = perSample(view.images.count, view.compute.device)
   const state = { model: stateOf(model), optimizer, given, ...independence?.state }
   const strength = watchStrength(view)
+  await view.portray('model', 'beginning', model)
   let begun = -1
   for await (const batch of view.stage(name, { ...recipe, state })) {
     const { images, labels, indices, epoch, step, steps, last, report } = batch

@@ -3,7 +3,10 @@ import { defenses } from '../../defenses/index.ts'
 import { UserError } from '../../errors.ts'
 import type { Classifier } from '../../nn/classifier.ts'
 import type { ImageSet } from '../../training/images.ts'
+import { type Loader, part } from '../../training/loader.ts'
+import { forEachBatch } from '../../training/predict.ts'
 import type { Config } from '../settings/config.ts'
+import type { Portrait, Portraits } from '../store/portraits.ts'
 import type { ModelDescription } from '../store/saved-model.ts'
 import { plainlyTrained } from './baseline.ts'
 import type { BeginningReport } from './beginning.ts'
@@ -13,6 +16,8 @@ import { openTrainingContext, type RunContext } from './training-context.ts'
 export interface DefenseContext extends RunContext {
   /** told of numbers that a defense gives the images, [images] */
   readonly trace?: (name: string, epoch: number, values: Float32Array) => void
+  /** a sample of the images, and told of their embeddings by a network, [sample, width] */
+  readonly portraits?: Portraits
   /** images that can be trusted, for a defense that declares that it needs some */
   readonly clean?: ImageSet | null
   /** told of the model that the defense is about to repair, and how long it took to train where that is known */
@@ -33,8 +38,18 @@ export async function defend(
   const train = defenses[config.defense].train as (options: unknown, view: DefenderView) => Promise<Defended>
   const defended = await train(config.options.defense, view)
   const seconds = (performance.now() - began) / 1000 - secondsAside()
+  await view.portray('model', 'end', defended.classifier)
   close()
   return { ...defended, description: describe(defended.classifier), beginning, seconds }
+}
+
+async function embeddingsOf(model: Classifier, images: Loader): Promise<Portrait> {
+  const width = model.embeddingWidth
+  const values = new Float32Array(images.count * width)
+  await forEachBatch(model, images, ({ embedding }, { first }) => {
+    values.set(embedding.data() as Float32Array, first * width)
+  })
+  return { width, values }
 }
 
 /** What a defense sees of untrusted images, what is known of the networks made there, and how to leave it. */
@@ -70,6 +85,12 @@ export function openView(config: Config, images: ImageSet, context: DefenseConte
     ...training,
     clean: trusted,
     trace: context.trace ?? (() => {}),
+    async portray(name, moment, model) {
+      const { portraits } = context
+      if (!portraits) return
+      const embeddings = await embeddingsOf(model, part(training.images, portraits.sample))
+      portraits.keep(name, moment, embeddings)
+    },
     say: context.reporter.say,
     async backdoored(another) {
       const asked = performance.now()

@@ -26,6 +26,7 @@ export async function repairModel(
     random: random.fork('draws'),
     clean,
     trace() {},
+    async portray() {},
     say: reporter.say,
     model: (name) => buildModel(description, { random: random.fork(`weights ${name}`), compute }),
     async backdoored(another) {
