@@ -40,7 +40,7 @@ export const mobilenet = defineModel({
       .enum(['auto', 'small', 'large'])
       .default('auto')
       .describe(
-        'first layers: large has strides of 2 in the first convolution and in the group of 24 channels, small has none there; auto is small for images of up to 64 pixels',
+        'first layers: large has strides of 2 in the first convolution and in the group of 24 channels, small has none there; auto is small for images of up to 48 pixels',
       ),
     dropout: z.number().min(0).max(0.9).default(0.2).describe('share of the embedding left out in training'),
   }),

@@ -96,9 +96,9 @@ export function formOf(options: Readonly<Record<string, unknown>>): Record<strin
   return Object.fromEntries(Object.entries(options).filter(([name]) => !(name in beginning)))
 }
 
-/** Whether images [channels, height, width] are small: of up to 64 pixels a side, which an ImageNet stem would shrink too soon. */
+/** Whether images [channels, height, width] are small: of up to 48 pixels a side, which an ImageNet stem would shrink too soon. */
 export function isSmall([, height, width]: ImageShape): boolean {
-  return Math.max(height, width) <= 64
+  return Math.max(height, width) <= 48
 }
 
 /** Which first layer a residual network has. */
@@ -106,7 +106,7 @@ export const stemOption = z
   .enum(['auto', 'small', 'large'])
   .default('auto')
   .describe(
-    'first layer: small is 3×3 of stride 1; large is 7×7 of stride 2 and a max pool of stride 2; auto is small for images of up to 64 pixels',
+    'first layer: small is 3×3 of stride 1; large is 7×7 of stride 2 and a max pool of stride 2; auto is small for images of up to 48 pixels',
   )
 
 /** A UserError where images are too small for a model of this name. */

@@ -26,7 +26,7 @@ const options = z.object({
     .enum(['auto', 'small', 'large'])
     .default('auto')
     .describe(
-      'what follows the convolutions: small is the mean over all places and a linear layer; large is three linear layers over 7×7 places; auto is small for images of up to 64 pixels',
+      'what follows the convolutions: small is the mean over all places and a linear layer; large is three linear layers over 7×7 places; auto is small for images of up to 48 pixels',
     ),
   hidden: z.int().min(1).max(16384).default(4096).describe('width of the hidden layers of the large head'),
   dropout: z
