@@ -15,6 +15,7 @@ const composing = [
   'experiment/prepare',
   'experiment/measure',
   'experiment/check',
+  'experiment/export',
   'report',
   'experiment',
 ]

@@ -30,6 +30,11 @@ export const commands: readonly Listed[] = [
     load: async () => (await import('./predict.ts')).predictCommand,
   },
   {
+    name: 'export',
+    description: 'Write a model for other programs, as ONNX and safetensors, each opened again and compared',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
+  {
     name: 'repair',
     description: 'Repair a model of unknown origin with a few images that you trust',
     load: async () => (await import('./repair.ts')).repairCommand,
@@ -104,6 +109,11 @@ export const commands: readonly Listed[] = [
     name: 'cache',
     description: 'What the cache holds: decoded images, what was learned, the compiled addon; or clear it',
     load: async () => (await import('./cache.ts')).cacheCommand,
+  },
+  {
+    name: 'completion',
+    description: 'Print what lets bash, zsh or fish complete commands, options and names',
+    load: async () => (await import('./completion.ts')).completionCommand,
   },
   {
     name: 'doctor',

@@ -100,3 +100,10 @@ export function oneOf<T extends string>(action: string, choices: readonly T[]): 
     throw new UserError('usage', `Cannot ${action} '${given}': ${noSuch(given, choices)}`)
   }
 }
+
+/** The value of a flag that counts; a UserError for any other. */
+export function wholeNumber(name: string, text: string, least: number): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= least) return value
+  throw new UserError('usage', `Cannot use --${name} '${text}': give a whole number from ${least} on`)
+}

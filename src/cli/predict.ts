@@ -5,6 +5,7 @@ import { settleCompute } from '../experiment/store/environment.ts'
 import { modelFile } from '../experiment/store/model-file.ts'
 import { PartialFailure, withExamples } from './failure.ts'
 import { foreignReading, withForeign } from './foreign.ts'
+import { wholeNumber } from './options.ts'
 import { predictionCsv, predictionTable } from './predictions.ts'
 import { print, printJson } from './terminal.ts'
 
@@ -21,8 +22,8 @@ export const predictCommand = withExamples(
   'deconfound predict runs/…/model.safetensors photos/ --top 3 --csv > classes.csv',
   'deconfound predict resnet18.safetensors photo.jpg --classes imagenet.txt --size 224',
 ).action(async (model: string, words: string[], { device, csv, json, ...options }) => {
-  const top = whole('top', options.top, 1)
-  const threads = whole('threads', options.threads, 0)
+  const top = wholeNumber('top', options.top, 1)
+  const threads = wholeNumber('threads', options.threads, 0)
   if (csv && json) throw new UserError('usage', 'Cannot print both CSV and JSON: give --csv or --json')
   const compute = settleCompute({ device, precision: 'fp32', threads })
   const predictions = await classifyFiles(modelFile(model), words, { compute, top, reading: foreignReading(options) })
@@ -34,9 +35,3 @@ export const predictCommand = withExamples(
   if (refused > 0) throw new PartialFailure('data', message, { predictions })
   if (json) printJson({ predictions })
 })
-
-function whole(name: string, text: string, least: number): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value >= least) return value
-  throw new UserError('usage', `Cannot use --${name} '${text}': give a whole number from ${least} on`)
-}

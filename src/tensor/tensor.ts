@@ -1,4 +1,5 @@
 import { type Handle, type NativeArgument, type NativeResult, native } from './native.ts'
+import { recorder } from './recording.ts'
 import { enter, keep, type Scoped, type Settled, settled } from './scope.ts'
 
 // This file is longer than most: it is the list of operators the project uses, a line or two each.
@@ -375,13 +376,25 @@ export function operator<Result = Tensor>(name: string): (...parameters: Argumen
   return (...parameters) => {
     known ??= native().find(name)
     const [id, holdsTensors] = known
+    const given = recorder && [...parameters]
     for (let i = 0; i < parameters.length; i++) parameters[i] = lower(parameters[i])
     const result = native().call(id, ...(parameters as NativeArgument[]))
-    if (holdsTensors.length > 1)
-      return (result as NativeResult[]).map((each, i) => raise(each, holdsTensors[i])) as Result
-    if (holdsTensors[0] && result === parameters[0]) return undefined as Result // in place
-    return raise(result, holdsTensors[0]) as Result
+    const inPlace = holdsTensors.length === 1 && holdsTensors[0] && result === parameters[0]
+    const raised = inPlace ? undefined : raiseAll(result, holdsTensors)
+    if (given) recorder?.({ name, given, made: tensorsIn(inPlace ? given[0] : raised) })
+    return raised as Result
   }
+}
+
+/** What an operator returned, one value or several, tensors for handles. */
+function raiseAll(result: NativeResult, holdsTensors: readonly boolean[]): unknown {
+  if (holdsTensors.length <= 1) return raise(result, holdsTensors[0])
+  return (result as NativeResult[]).map((each, i) => raise(each, holdsTensors[i]))
+}
+
+function tensorsIn(value: unknown): Tensor[] {
+  if (Array.isArray(value)) return value.flatMap(tensorsIn)
+  return value instanceof Tensor ? [value] : []
 }
 
 /** A handle, or each of an array of them, as a tensor; whatever else an operator returns as it is. */

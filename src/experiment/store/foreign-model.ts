@@ -49,7 +49,7 @@ export function readForeign(
   }
   const usual = usualNormalizations[normalization]
   return {
-    tensors: new Map([...weights, ...Object.entries(stored(usual))]),
+    tensors: new Map([...weights, ...Object.entries(storedNormalization(usual))]),
     description: {
       model,
       options,
@@ -62,8 +62,8 @@ export function readForeign(
   }
 }
 
-/** As a model of ours holds them. */
-function stored({ mean, deviation }: Normalization): Record<string, StoredTensor> {
+/** A normalization as the tensors that a model of ours holds. */
+export function storedNormalization({ mean, deviation }: Normalization): Record<string, StoredTensor> {
   const held = (values: readonly number[]): StoredTensor => ({
     dtype: 'float32',
     shape: [1, values.length, 1, 1],

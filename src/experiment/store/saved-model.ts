@@ -14,7 +14,7 @@ import { scope } from '../../tensor/scope.ts'
 import { noGrad } from '../../tensor/tensor.ts'
 import { pack, requireFit, restoreTensors, unpack } from '../../training/checkpoint.ts'
 import type { ImageShape } from '../../training/images.ts'
-import { type ForeignReading, readForeign } from './foreign-model.ts'
+import { type ForeignReading, readForeign, storedNormalization } from './foreign-model.ts'
 
 /** What a model must know of itself to be used: it travels in the file with the weights. */
 export interface ModelDescription {
@@ -102,7 +102,14 @@ export function loadModel(
   compute: Compute,
   reading: ForeignReading = {},
 ): { model: Classifier; description: ModelDescription } {
-  const { tensors, description: of } = readModel(path, reading)
+  return modelFrom(readModel(path, reading), { path, compute })
+}
+
+/** The network that a file's content, as `parseModel` gives it, is of; `path` names the file in errors. */
+export function modelFrom(
+  { tensors, description: of }: ReturnType<typeof parseModel>,
+  { path, compute }: { path: string; compute: Compute },
+): { model: Classifier; description: ModelDescription } {
   requireWeights(of, tensors, { path, compute })
   const model = buildModel(of, { random: new Blank(), compute })
   restoreTensors(stateOf(model).tensors, tensors, path)
@@ -116,11 +123,25 @@ export function describeModel(path: string, reading: ForeignReading = {}): Model
 
 /** A model's file as it lies there: its weights, and what it says of itself. */
 export function readModel(path: string, reading: ForeignReading = {}) {
-  const bytes = readBytes(path)
+  return parseModel(readBytes(path), path, reading)
+}
+
+/** The same of a file's bytes. */
+export function parseModel(bytes: Uint8Array, path: string, reading: ForeignReading = {}) {
   if (isForeign(bytes, path)) return readForeign(bytes, { ...reading, path })
   refuseReading(path, reading)
   const { tensors, metadata } = unpack(bytes, path)
-  return { tensors, description: checkedDescription(metadata, path) }
+  const described = checkedDescription(metadata, path)
+  // An exported file says its normalization in the description alone.
+  const { normalization } = described
+  const isExported = normalization && ![...tensors.keys()].some(isNormalization)
+  const added = isExported ? Object.entries(storedNormalization(normalization)) : []
+  return { tensors: new Map([...tensors, ...added]), description: described }
+}
+
+/** Whether a tensor is no weight, but what is subtracted from pixels or divided by. */
+export function isNormalization(name: string): boolean {
+  return name.startsWith('normalization.')
 }
 
 /** What a file of ours says of its model; undefined for one that was not written here. */
