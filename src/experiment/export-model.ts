@@ -68,8 +68,7 @@ export async function exportModel(
     for (const { format, file, bytes } of made) {
       const opened = await openers[format](bytes, { file, shape, compute })
       const answers = { expected: logitsOf(model, shape), found: opened.logits }
-      const agreement = await compare(answers, images, listener.scoring)
-      await opened.close()
+      const agreement = await compare(answers, images, listener.scoring).finally(opened.close)
       requireAgreement(`'${measured.file}' to ${format}`, agreement)
       makeFolder(folder)
       writeAtomically(file, bytes)
