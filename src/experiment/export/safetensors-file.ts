@@ -1,7 +1,7 @@
 import type { Classifier } from '../../nn/classifier.ts'
 import { stateOf } from '../../nn/module.ts'
 import { pack } from '../../training/checkpoint.ts'
-import { isNormalization, type ModelDescription } from '../store/saved-model.ts'
+import { exportedFormat, isNormalization, type ModelDescription } from '../store/saved-model.ts'
 import { factsOf } from './facts.ts'
 
 /**
@@ -10,6 +10,6 @@ import { factsOf } from './facts.ts'
  */
 export function safetensorsFile(model: Classifier, description: ModelDescription): Uint8Array {
   const tensors = Object.entries(stateOf(model).tensors).filter(([name]) => !isNormalization(name))
-  const about = { ...factsOf(description), format: 'pt', description: JSON.stringify(description) }
+  const about = { ...factsOf(description), format: exportedFormat, description: JSON.stringify(description) }
   return Buffer.concat(pack(Object.fromEntries(tensors), about))
 }

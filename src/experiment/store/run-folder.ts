@@ -6,6 +6,7 @@ import { UserError } from '../../errors.ts'
 import { lockFolder, makeFolder, readJsonLines, writeAtomically } from '../../files.ts'
 import { type Config, firstDifference, flattenConfig, parseConfigFile, resolveConfig } from '../settings/config.ts'
 import { withAbsoluteFiles } from '../settings/file-options.ts'
+import { epochKey, eventFile, type Metrics } from './event-file.ts'
 import { requireWritable } from './new-folders.ts'
 
 // A run's directory:
@@ -14,6 +15,7 @@ import { requireWritable } from './new-folders.ts'
 //                       or `tuning` (a search over settings)
 //   environment.json    machine, versions, data hash
 //   metrics.jsonl       a line per finished epoch
+//   events.out.tfevents.…  the same for TensorBoard
 //   checkpoints/        one file per stage, and the one before
 //   result.json         at the end; model.safetensors, truth.json, suspects.csv, preview.png beside it
 
@@ -31,7 +33,7 @@ export interface RunFolder {
   writeJson(name: string, value: unknown): void
   /** undefined where the file is not there */
   readJson(name: string): unknown
-  appendMetrics(line: object): void
+  appendMetrics(line: Metrics): void
   close(): void
 }
 
@@ -123,7 +125,9 @@ export function openRun(path: string): RunFolder {
 function open(path: string, kind: RunKind, config: Config, fresh: boolean): RunFolder {
   const lock = lockFolder(path)
   const file = (name: string) => join(path, name)
-  cutTornLine(file('metrics.jsonl'))
+  const metrics = file('metrics.jsonl')
+  cutTornLine(metrics)
+  const events = eventFile(path)
   return {
     fresh,
     path,
@@ -132,7 +136,10 @@ function open(path: string, kind: RunKind, config: Config, fresh: boolean): RunF
     file,
     writeJson: (name, value) => writeAtomically(file(name), `${JSON.stringify(value, null, 2)}\n`),
     readJson: (name) => (existsSync(file(name)) ? JSON.parse(readFileSync(file(name), 'utf8')) : undefined),
-    appendMetrics: (line) => appendFileSync(file('metrics.jsonl'), `${JSON.stringify(line)}\n`),
+    appendMetrics(line) {
+      appendFileSync(metrics, `${JSON.stringify(line)}\n`)
+      events.append(line, () => readMetrics(metrics))
+    },
     close: () => lock.release(),
   }
 }
@@ -192,11 +199,11 @@ function kindOf(path: string): RunKind | undefined {
 }
 
 /** The last word on each epoch of each stage: a resumed epoch replaces what was written before. None where nothing was trained. */
-export function readMetrics(path: string): Record<string, unknown>[] {
+export function readMetrics(path: string): Metrics[] {
   if (!existsSync(path)) return []
-  const last = new Map<string, Record<string, unknown>>()
-  for (const line of readJsonLines(path) as Record<string, unknown>[]) {
-    last.set(JSON.stringify([line.stage, line.trace, line.epoch]), line)
+  const last = new Map<string, Metrics>()
+  for (const line of readJsonLines(path) as Metrics[]) {
+    last.set(epochKey(line), line)
   }
   return [...last.values()]
 }

@@ -134,10 +134,13 @@ export function parseModel(bytes: Uint8Array, path: string, reading: ForeignRead
   const described = checkedDescription(metadata, path)
   // An exported file says its normalization in the description alone.
   const { normalization } = described
-  const isExported = normalization && ![...tensors.keys()].some(isNormalization)
-  const added = isExported ? Object.entries(storedNormalization(normalization)) : []
+  const isExported = metadata.get('format') === exportedFormat
+  const added = isExported && normalization ? Object.entries(storedNormalization(normalization)) : []
   return { tensors: new Map([...tensors, ...added]), description: described }
 }
+
+/** What the metadata of an exported file call its format, the word by which other programs know tensors of PyTorch's layout. */
+export const exportedFormat = 'pt'
 
 /** Whether a tensor is no weight, but what is subtracted from pixels or divided by. */
 export function isNormalization(name: string): boolean {
