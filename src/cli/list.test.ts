@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
@@ -35,29 +35,63 @@ describe('a list of runs', () => {
   it('tells apart what has one name: by length, size, seed, rate, and what came out, training too', async () => {
     const suspicion = { verdict: 'weak', flagged: 77 }
     const figures = { cleanAccuracy: 0.9, attackSuccessRate: 1, suspicion: null }
-    put('1-signs', 'experiment', { epochs: 2, seed: 1, rate: 0.1, 'dataset.size': 32 }, figures)
+    put(
+      '20260131-123456-signs',
+      'experiment',
+      { dataset: 'signs', attack: 'blend', defense: 'cbd', epochs: 2, seed: 1, rate: 0.1, 'dataset.size': 32 },
+      figures,
+    )
     put('2-signs', 'experiment', { epochs: 9, seed: 3, 'class-rate': 0.8 })
-    put('3-train', 'training', { epochs: 30, seed: 1, rate: 0.1 }, { heldOutAgreement: 0.7006, suspicion })
+    put(
+      '3-train',
+      'training',
+      { data: '/here/photos', defense: 'deconfound', epochs: 30, seed: 1, rate: 0.1 },
+      { heldOutAgreement: 0.7006, suspicion },
+    )
     put('4-train', 'training', { epochs: 30, seed: 1 }, '{')
+    for (const name of ['2-signs', '3-train', '4-train'])
+      utimesSync(join(runs, name, 'config.yaml'), 1e9, 1_767_225_540) // 2025-12-31 23:59
     const rows = (await listed('--runs', runs))
       .trimEnd()
       .split('\n')
       .map((line) => line.split(/ {2,}/))
-    expect(rows).toEqual([
-      ['run', 'state', 'epochs', 'size', 'seed', 'rate', 'CA', 'ASR', 'agreement', 'flagged'],
-      ['1-signs', 'finished', '2', '32', '1', '0.1', '90.00 %', '100.00 %', '–', '–'],
-      ['2-signs', 'unfinished', '9', '–', '3', '0.8 of class', '–', '–', '–', '–'],
-      ['3-train', 'finished', '30', '–', '1', '–', '–', '–', '70.06 %', '77 weak'],
-      ['4-train', 'damaged', '30', '–', '1', '–', '–', '–', '–', '–'],
-    ])
+    const facts = Object.fromEntries(rows[0]?.map((name, i) => [name, rows.slice(1).map((row) => row[i])]) ?? [])
+    expect(facts).toEqual({
+      run: ['2-signs', '3-train', '4-train', '20260131-123456-signs'],
+      'began (UTC)': ['2025-12-31 23:59', '2025-12-31 23:59', '2025-12-31 23:59', '2026-01-31 12:34'],
+      state: ['unfinished', 'finished', 'damaged', 'finished'],
+      data: ['–', 'photos', '–', 'signs'],
+      attack: ['–', '–', '–', 'blend'],
+      defense: ['–', 'deconfound', '–', 'cbd'],
+      epochs: ['9', '30', '30', '2'],
+      size: ['–', '–', '–', '32'],
+      seed: ['3', '1', '1', '1'],
+      rate: ['0.8 of class', '–', '–', '0.1'],
+      CA: ['–', '–', '–', '90.00 %'],
+      ASR: ['–', '–', '–', '100.00 %'],
+      agreement: ['–', '70.06 %', '–', '–'],
+      verdict: ['–', 'weak', '–', '–'],
+      flagged: ['–', '77', '–', '–'],
+    })
     const { runs: all } = JSON.parse(await listed('--runs', runs, '--json'))
-    expect(all[1]).toEqual({
+    expect(all[0]).toEqual({
       run: '2-signs',
       kind: 'experiment',
       state: 'unfinished',
+      began: '2025-12-31T23:59:00.000Z',
       settings: { epochs: 9, seed: 3, 'class-rate': 0.8 },
       result: null,
     })
+  })
+
+  it('leaves out what no run has', async () => {
+    const none = mkdtempSync(join(tmpdir(), 'list-'))
+    expect(await listed('--runs', none)).toBe('There are no runs here yet\n')
+    mkdirSync(join(none, 'a'))
+    writeFileSync(join(none, 'a', 'kind'), 'experiment')
+    writeFileSync(join(none, 'a', 'config.yaml'), 'seed: 1')
+    expect((await listed('--runs', none)).split('\n')[0]).toMatch(/^run +began \(UTC\) +state +seed$/)
+    rmSync(none, { recursive: true })
   })
 })
 

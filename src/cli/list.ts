@@ -1,10 +1,11 @@
+import { basename } from 'node:path'
 import { Command } from 'commander'
 import { attacks } from '../attacks/index.ts'
 import { datasets } from '../datasets/index.ts'
 import { defenses } from '../defenses/index.ts'
 import { detectors } from '../detectors/index.ts'
 import { describeOptions } from '../experiment/settings/config.ts'
-import { listRuns } from '../experiment/store/run-folder.ts'
+import { type ListedRun, listRuns } from '../experiment/store/run-folder.ts'
 import { models } from '../models/index.ts'
 import { oneOf } from './options.ts'
 import { percent, table } from './tables.ts'
@@ -19,7 +20,7 @@ export const listCommand = new Command('list')
   .action((what: string, { runs, json }) => {
     const entries = what === 'runs' ? listRuns(runs) : listEntries(what as keyof typeof catalogues)
     if (json) printJson({ [what]: entries })
-    else print(what === 'runs' ? runTable(entries as ReturnType<typeof listRuns>) : entryTable(entries as Entry[]))
+    else print(what === 'runs' ? runTable(entries as ListedRun[]) : entryTable(entries as Entry[]))
   })
 
 const catalogues = { datasets, attacks, defenses, detectors, models } as const
@@ -68,32 +69,46 @@ interface Shown {
   readonly cleanAccuracy?: number
   readonly attackSuccessRate?: number | null
   readonly heldOutAgreement?: number | null
+  readonly accuracyAfter?: number | null
   readonly suspicion?: { readonly verdict?: string; readonly flagged: number } | null
 }
 
-/** Runs with what tells them apart: their names alone say neither length nor rate nor seed. */
-function runTable(runs: ReturnType<typeof listRuns>): string {
-  if (runs.length === 0) return 'There are no runs here yet'
-  const rows = runs.map(({ run, kind, state, settings, result }) => {
-    const { cleanAccuracy, attackSuccessRate, heldOutAgreement, suspicion } = (result ?? {}) as Shown
-    const { epochs, seed, rate, 'class-rate': classRate, 'dataset.size': size } = settings ?? {}
-    const poisoning = ['training', 'repair'].includes(kind)
-      ? '–'
-      : shown(rate ?? (classRate && `${classRate} of class`))
-    const flagged = suspicion ? `${suspicion.flagged} ${suspicion.verdict ?? ''}` : '–'
-    return [
-      run,
-      state,
-      ...[kind === 'repair' ? undefined : epochs, size, seed].map(shown),
-      poisoning,
-      percent(cleanAccuracy),
-      percent(attackSuccessRate),
-      percent(heldOutAgreement),
-      flagged,
-    ]
-  })
-  const heads = ['run', 'state', 'epochs', 'size', 'seed', 'rate', 'CA', 'ASR', 'agreement', 'flagged']
-  return table([heads, ...rows])
+type Column = (run: ListedRun, result: Shown, settings: Readonly<Record<string, unknown>>) => string
+
+/** Runs with what tells them apart, when they began and what came out; a dash where there is nothing to say. */
+const columns: Readonly<Record<string, Column>> = {
+  run: ({ run }) => run,
+  'began (UTC)': ({ began }) => began.slice(0, 16).replace('T', ' '),
+  state: ({ state }) => state,
+  data: ({ kind }, _, { dataset, data }) => (isOwn(kind) && typeof data === 'string' ? basename(data) : shown(dataset)),
+  attack: ({ kind }, _, { attack }) => (isOwn(kind) ? none : shown(attack)),
+  defense: (_run, _, { defense }) => shown(defense),
+  epochs: ({ kind }, _, { epochs }) => (kind === 'repair' ? none : shown(epochs)),
+  size: (_run, _, settings) => shown(settings['dataset.size']),
+  seed: (_run, _, { seed }) => shown(seed),
+  rate({ kind }, _, { rate, 'class-rate': classRate }) {
+    return isOwn(kind) ? none : shown(rate ?? (classRate && `${classRate} of class`))
+  },
+  CA: (_run, { cleanAccuracy, accuracyAfter }) => percent(cleanAccuracy ?? accuracyAfter),
+  ASR: (_run, { attackSuccessRate }) => percent(attackSuccessRate),
+  agreement: (_run, { heldOutAgreement }) => percent(heldOutAgreement),
+  verdict: (_run, { suspicion }) => shown(suspicion?.verdict),
+  flagged: (_run, { suspicion }) => shown(suspicion?.flagged),
 }
 
-const shown = (value: unknown) => (value === undefined ? '–' : String(value))
+/** Columns in which every run has a dash are left out. */
+function runTable(runs: readonly ListedRun[]): string {
+  if (runs.length === 0) return 'There are no runs here yet'
+  const cells = Object.entries(columns).map(([name, cell]) => [
+    name,
+    ...runs.map((run) => cell(run, (run.result ?? {}) as Shown, run.settings ?? {})),
+  ])
+  const kept = cells.filter(([, ...column]) => column.some((text) => text !== none))
+  return table(['', ...runs].map((_, row) => kept.map((column) => column[row] as string)))
+}
+
+/** Whether a run is of a person's own images, which nobody poisoned knowingly. */
+const isOwn = (kind: ListedRun['kind']) => kind === 'training' || kind === 'repair'
+
+const none = '–'
+const shown = (value: unknown) => (value === undefined ? none : String(value))

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import { type Argument, type Command, Option } from 'commander'
 import { UserError } from '../errors.ts'
 import type { Described } from '../experiment/settings/config.ts'
 import { noSuch } from '../experiment/settings/did-you-mean.ts'
@@ -68,8 +68,13 @@ export function entryOptions(command: Command): Readonly<Record<string, unknown>
 /** All names that a command may be given, without dashes. */
 export function optionNames(command: Command): string[] {
   const own = command.options.filter(({ hidden }) => !hidden).flatMap(({ long }) => (long ? [long.slice(2)] : []))
+  return [...new Set([...own, ...entryOptionsOf(command).map(({ name }) => name)])]
+}
+
+/** The options of entries that a command may be given; those of one name are told once. */
+export function entryOptionsOf(command: Command): Described[] {
   const described = ofEntries.get(command)?.describe() ?? []
-  return [...new Set([...own, ...described.map(({ name }) => name)])]
+  return [...new Map(described.map((each) => [each.name, each])).values()]
 }
 
 function entryHelp(described: ReturnType<OfEntries['describe']>): string {
@@ -83,10 +88,25 @@ export function flagFor(described: Described): Option {
   const { name, choices } = described
   const form = name === 'data' || name === 'clean' ? '<folder>' : described.form
   const listed = choices && choices.length <= 4 ? `, of ${choices.join(', ')}` : ''
-  return new Option(`--${name} ${form}`, withDefault(described) + listed).argParser((value: string) => {
+  const parse = (value: string) => {
     if (!value.startsWith('--')) return value
     throw new UserError('usage', `Cannot use '--${name} ${form}': its value is missing`)
-  })
+  }
+  taken.set(parse, wordsFor(described))
+  return new Option(`--${name} ${form}`, withDefault(described) + listed).argParser(parse)
+}
+
+/** What the values of options and arguments are, by the functions that parse them. */
+const taken = new WeakMap<object, readonly string[]>()
+
+/** The words that an option or argument takes; none where they are not a few known ones. */
+export function wordsTaken({ parseArg, argChoices }: Option | Argument): readonly string[] {
+  return argChoices ?? (parseArg && taken.get(parseArg)) ?? []
+}
+
+/** The words that a described option takes. */
+export function wordsFor({ choices, form }: Described): readonly string[] {
+  return choices ?? (form.includes('|') ? form.slice(1, -1).split('|') : []) // as in <true|false>
 }
 
 function withDefault({ description, default: standard }: Described): string {
@@ -95,10 +115,12 @@ function withDefault({ description, default: standard }: Described): string {
 
 /** For commander: takes one of these words only; `action` is what cannot be done with another. */
 export function oneOf<T extends string>(action: string, choices: readonly T[]): (given: string) => T {
-  return (given) => {
+  const parse = (given: string) => {
     if ((choices as readonly string[]).includes(given)) return given as T
     throw new UserError('usage', `Cannot ${action} '${given}': ${noSuch(given, choices)}`)
   }
+  taken.set(parse, choices)
+  return parse
 }
 
 /** The value of a flag that counts; a UserError for any other. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, existsSync, readdirSync, readFileSync, truncateSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { UserError } from '../../errors.ts'
@@ -157,6 +157,8 @@ export interface ListedRun {
   readonly run: string
   readonly kind: RunKind
   readonly state: 'finished' | 'unfinished' | 'damaged'
+  /** when it was begun, as in `2026-01-31T12:00:00.000Z` */
+  readonly began: string
   /** its configuration as it stands there; null where that cannot be read */
   readonly settings: Readonly<Record<string, unknown>> | null
   /** null where there is none yet, or none that can be read */
@@ -178,8 +180,18 @@ export function listRuns(parent: string): ListedRun[] {
       const found = existsSync(result) ? readable(result, (text) => JSON.parse(text)) : null
       const damaged = settings === undefined || found === undefined
       const state = damaged ? 'damaged' : found === null ? 'unfinished' : 'finished'
-      return [{ run: basename(path), kind, state, settings: settings ?? null, result: found ?? null }]
+      const run = basename(path)
+      return [{ run, kind, state, began: beginOf(run, config), settings: settings ?? null, result: found ?? null }]
     })
+    .sort((a, b) => (a.began < b.began ? -1 : Number(a.began > b.began)))
+}
+
+/** The time in a run's name; of a run that is named otherwise, that of its configuration. */
+function beginOf(run: string, config: string): string {
+  const [, day, time] = /^(\d{8})-(\d{6})-/.exec(run) ?? []
+  if (day === undefined || time === undefined) return statSync(config).mtime.toISOString()
+  const parted = (text: string, by: string) => text.replaceAll(/(?<!^)(?=(?:..)+$)/g, by)
+  return `${day.slice(0, 4)}-${parted(day.slice(4), '-')}T${parted(time, ':')}.000Z`
 }
 
 /** What is made of a file's text; undefined where that fails. */
