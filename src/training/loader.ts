@@ -20,6 +20,8 @@ export interface Loader {
   readonly shape: ImageShape
   /** labels as given, on the host */
   readonly labels: Int32Array
+  /** one number per image where images come in groups that show one thing, as in `ImageSet` */
+  readonly groups?: Int32Array
   /** float32 in [0, 1], [indices, channels, height, width], channels last; augmented where draws are given */
   images(indices: Int32Array, draws?: Draws): Tensor
   /** int64 [indices] */
@@ -39,7 +41,7 @@ const uploadedTogether = 4096
  * gets a copy where it has room.
  */
 export function loader(set: ImageSet, device: string): Loader {
-  const { rows, labels, shape } = set
+  const { rows, labels, shape, groups } = set
   const [channels, height, width] = shape
   const count = labels.length
   const stores = rows.stores.map((store) => keep(borrow(store, [store.length / rows.bytes, height, width, channels])))
@@ -76,6 +78,7 @@ export function loader(set: ImageSet, device: string): Loader {
     count,
     shape,
     labels,
+    ...(groups && { groups }),
     images: (indices, draws) =>
       scope(() =>
         noGrad(() => {
@@ -143,10 +146,12 @@ export function slices(order: Int32Array, batch: number): Int32Array[] {
 /** Some of a loader's images, which stay where they are; draws are those of the chosen ones, in their order. */
 export function part(images: Loader, chosen: Int32Array): Loader {
   const placed = (indices: Int32Array) => indices.map((i) => chosen[i] as number)
+  const { groups } = images
   return {
     count: chosen.length,
     shape: images.shape,
     labels: chosen.map((i) => images.labels[i] as number),
+    ...(groups && { groups: chosen.map((i) => groups[i] as number) }),
     images: (indices, draws) => images.images(placed(indices), draws && placeDraws(draws, chosen, images.count)),
     labelsOf: (indices) => images.labelsOf(placed(indices)),
     ahead: (next) => images.ahead(() => placed(next())),

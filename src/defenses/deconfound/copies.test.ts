@@ -9,12 +9,20 @@ import { contradictions, divide, findCopies, meansOfCopies } from './copies.ts'
 const classes = ['a', 'b', 'c']
 
 /** Images of 3×4×4, alike where their number is, a gray level apart where it is the next one. */
-async function copiesAmong(numbers: readonly number[], labels = numbers.map(() => 0)) {
+async function copiesAmong(numbers: readonly number[], labels = numbers.map(() => 0), groups?: Int32Array) {
   const pixels = Uint8Array.from(
     numbers.flatMap((number) => Array.from({ length: 48 }, (_, k) => (k === 7 ? number : 9))),
   )
   const names = numbers.map(String)
-  const images = loader(imageSet({ pixels, shape: [3, 4, 4], labels: Int32Array.from(labels), classes, names }), device)
+  const parts = {
+    pixels,
+    shape: [3, 4, 4],
+    labels: Int32Array.from(labels),
+    classes,
+    names,
+    ...(groups && { groups }),
+  } as const
+  const images = loader(imageSet(parts), device)
   const copies = await findCopies({ images, pause: async () => {} })
   images.free()
   return copies
@@ -50,6 +58,29 @@ describe('copies', () => {
         expect(halfOf(i)).toBe(halves.get(number))
       }
       expect(new Set(halves.values()).size).toBe(2)
+    }
+  })
+
+  it('keep with them what is of their group, and the copies of that', async () => {
+    const copies = await copiesAmong([5, 6, 7, 8, 7, 9], undefined, Int32Array.of(1, 2, 1, 3, 2, 4))
+    expect([...copies.together]).toEqual([0, 0, 0, 3, 0, 5])
+    expect([...copies.distinct]).toEqual([0, 1, 2, 3, 5])
+  })
+
+  it('and groups never fall into different halves', async () => {
+    const random = new Random(2)
+    const numbers = Array.from({ length: 500 }, () => random.integer(2000))
+    const groups = Int32Array.from(numbers, () => random.integer(2000))
+    const copies = await copiesAmong(numbers, undefined, groups)
+    for (let division = 0; division < 20; division++) {
+      const halfOf = divide(random.fork(String(division)), copies)
+      const halves = new Map<string, number>()
+      for (const [i, number] of numbers.entries()) {
+        for (const key of [`copies of ${number}`, `group ${groups[i]}`]) {
+          expect(halfOf(i)).toBe(halves.get(key) ?? halfOf(i))
+          halves.set(key, halfOf(i))
+        }
+      }
     }
   })
 

@@ -5,12 +5,15 @@ import { inOrder } from '../../training/loader.ts'
 import type { TrainingContext } from '../../training/training-context.ts'
 
 // A confounder that has seen an image knows its exact copies as well, and copies say no more than one image: they stay
-// in one half, and count once as evidence. Without copies nothing differs.
+// in one half, and count once as evidence. Images of one group (the frames of a film) stay in one half, too. Without copies
+// and groups nothing differs.
 
 /** Which images are the same in every pixel. */
 export interface Copies {
   /** of each image the first one with its pixels; itself where it has no copy before it */
   readonly first: Int32Array
+  /** of each image the first one that stays in a half with it: its copy, one of its group, a copy of one of its group, and so on */
+  readonly together: Int32Array
   /** the first image of each pixels and label, in order */
   readonly distinct: Int32Array
   /** of each image the place in `distinct` of the one with its pixels and label */
@@ -31,16 +34,18 @@ export async function findCopies({ images, pause }: Pick<TrainingContext, 'image
   const withLabels = contents.map((content, i) => `${images.labels[i]} ${content}`)
   const distinct = firsts(withLabels).filter((first, i) => first === i)
   const places = new Map(Array.from(distinct, (image, place) => [withLabels[image], place]))
+  const first = firsts(contents)
   return {
-    first: firsts(contents),
+    first,
+    together: images.groups ? joined(first, firsts(images.groups)) : first,
     distinct,
     place: Int32Array.from(withLabels, (key) => places.get(key) as number),
   }
 }
 
 /** Of each key the place where it comes first. */
-function firsts(keys: readonly string[]): Int32Array {
-  const seen = new Map<string, number>()
+function firsts<Key>(keys: ArrayLike<Key>): Int32Array {
+  const seen = new Map<Key, number>()
   return Int32Array.from(keys, (key, i) => {
     const first = seen.get(key) ?? i
     seen.set(key, first)
@@ -48,10 +53,29 @@ function firsts(keys: readonly string[]): Int32Array {
   })
 }
 
-/** The half, 0 or 1, of each image in a random division; copies are in one. */
-export function divide(random: Random, { first }: Copies): (image: number) => number {
-  const place = random.permutation(first.length)
-  return (image) => (place[first[image] as number] as number) % 2
+/** Of each image the first one that it is linked to; `links` name for each image an earlier one, or itself. */
+function joined(...links: readonly Int32Array[]): Int32Array {
+  const count = links[0]?.length ?? 0
+  const earlier = Int32Array.from({ length: count }, (_, i) => i)
+  const firstOf = (image: number): number => {
+    let at = image
+    while (earlier[at] !== at) at = earlier[at] as number
+    return at
+  }
+  for (const link of links) {
+    for (let i = 0; i < count; i++) {
+      const [a, b] = [firstOf(i), firstOf(link[i] as number)]
+      earlier[Math.max(a, b)] = Math.min(a, b)
+      earlier[i] = Math.min(a, b) // short ways for those that follow
+    }
+  }
+  return earlier.map((_, i) => firstOf(i))
+}
+
+/** The half, 0 or 1, of each image in a random division; copies and groups are not parted. */
+export function divide(random: Random, { together }: Copies): (image: number) => number {
+  const place = random.permutation(together.length)
+  return (image) => (place[together[image] as number] as number) % 2
 }
 
 /** One number for each distinct image, the mean over its copies of `values`, which has one for each image. */
