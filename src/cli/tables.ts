@@ -1,7 +1,7 @@
 import type { Evaluation, SuspicionQuality } from '../experiment/measure/evaluate.ts'
 import type { ExperimentResult, PlainFigures } from '../experiment/store/schema.ts'
+import { saidOf } from '../report/verdict.ts'
 import { onOneLine, shown } from './terminal.ts'
-import { saidOf } from './verdict.ts'
 
 /** Rows of equal length as a table with aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string {

@@ -3,6 +3,7 @@ import { UserError } from '../errors.ts'
 import { createRun } from '../experiment/store/run-folder.ts'
 import type { TrainingResult } from '../experiment/store/schema.ts'
 import { runTraining, trainingDefaults, trainingSettings } from '../experiment/train.ts'
+import { saidOf } from '../report/verdict.ts'
 import type { Findings } from '../training/suspicion.ts'
 import { printedConfiguration, readConfiguration, withSettings } from './configuration.ts'
 import { imagesArgument, refuseTwice } from './data-argument.ts'
@@ -11,7 +12,6 @@ import { withExamples } from './failure.ts'
 import { inRun } from './session.ts'
 import { percent, table } from './tables.ts'
 import { print, printJson, shown } from './terminal.ts'
-import { saidOf } from './verdict.ts'
 
 const attacking = [
   'attack',

@@ -32,6 +32,8 @@ export const abl = defineDefense({
   title: 'Anti-backdoor learning',
   paper: 'https://arxiv.org/abs/2110.11571',
   assumes: 'nothing',
+  evidence:
+    'A network is trained with its loss held up, so that it learns easy images first. The score of an image is high where the loss is low at the end of that phase: poisoned images are learned early, and so are easy clean ones.',
   stages: {
     isolation: 'isolating suspicious images',
     model: 'training the model',

@@ -95,6 +95,8 @@ export const cbd = defineDefense({
   title: 'CBD',
   paper: 'https://arxiv.org/abs/2303.06818',
   assumes: 'nothing',
+  evidence:
+    'A network is trained so briefly that it learns little but the trigger. The score of an image is high where that network is right about the label already (its loss is low).',
   stages: {
     confounder: 'training the confounder',
     model: 'training the model',

@@ -39,6 +39,8 @@ export const deconfound = defineDefense({
   title: 'Deconfound',
   paper: '', // docs/deconfound.md
   assumes: 'nothing',
+  evidence:
+    'Two small networks learn the labels from nothing but how an image differs from its mirror image or from a moved copy, in which its content cancels out. The score of an image says how well its label can be told from that difference alone, by a network that has not seen the image. A trigger leaves such a difference, and clean images hardly do. The threshold comes from the images themselves: clean images score as often below zero as above.',
   stages: {
     'confounders-mirrored': 'learning from mirrored copies',
     'judging-mirrored': 'judging by mirrored copies',

@@ -39,6 +39,8 @@ export interface DefenseEntry<Schema extends z.ZodObject = z.ZodObject> {
   /** what it needs besides the untrusted images */
   readonly assumes: 'nothing' | 'clean images'
   readonly options: Schema
+  /** what the score of an image is and why poison scores high, in plain words; absent where images get no scores */
+  readonly evidence?: string
   /**
    * its stages of training, in order, in plain words; a stage `name-…` is told as `name`, and stages of the same words count as one
    */

@@ -1,13 +1,18 @@
 import { UserError } from '../errors.ts'
 import type { Classifier } from '../nn/classifier.ts'
+import type { Confusion } from '../report/facts.ts'
+import { confusionOf, keepForReport } from '../report/keep.ts'
 import { writePreview } from '../report/preview.ts'
 import { drawSuspects, writeSuspects } from '../report/suspects.ts'
+import { shownTriggers } from '../report/triggers.ts'
+import { writeReport } from '../report/write-report.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
+import type { ImageSet } from '../training/images.ts'
 import type { EpochMetrics } from '../training/stage.ts'
 import { watchForCollapse } from './measure/collapse.ts'
-import { evaluate, evaluateSuspicion } from './measure/evaluate.ts'
+import { type Answers, answersOf, classify, evaluate, evaluateSuspicion, figuresOf } from './measure/evaluate.ts'
 import { auroc, mean, median } from './measure/statistics.ts'
 import { plainlyTrained } from './prepare/baseline.ts'
 import { countedBeginning } from './prepare/beginning.ts'
@@ -91,12 +96,21 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
     // Of a resumed run only the last part was timed.
     const trainingSeconds = resumed ? null : seconds
     const modelHash = saveModel(folder.file('model.safetensors'), classifier, description)
-    const evaluation = await evaluate(classifier, test, { attack, device: compute.device })
+    const answers = await answersOf(classifier, test, { attack, device: compute.device })
+    const evaluation = figuresOf(answers, test, attack)
     const reference = config.reference ? await measureReference() : null
     if (suspicion) {
       writeSuspects(folder.file('suspects.csv'), poisoned.set, suspicion)
       await drawSuspects(folder.file('suspects.png'), poisoned.set, suspicion)
     }
+    await keepForReport(folder, {
+      images: poisoned.set,
+      suspicion,
+      answers: (images) => classify(classifier, images, compute.device),
+      truth: poisoned.truth,
+      confusions: confusionsOf(test, answers),
+      trigger: shownTriggers(test, attack, answers),
+    })
 
     /** What training on the clean images gives by the same recipe, length and seed. */
     async function measureReference(): Promise<PlainFigures> {
@@ -152,10 +166,18 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
       suspicion: suspicion ? evaluateSuspicion(suspicion, poisoned.truth, poisoned.set.labels) : null,
       ...comparison,
       ...provenance,
+      files: { report: folder.file('report.html') },
     })
     folder.writeJson('result.json', result)
+    await writeReport(folder.path)
     return result
   })
+}
+
+function confusionsOf(test: ImageSet, { clean, attacked, triggered }: Answers): Confusion[] {
+  const labels = attacked.map((i) => test.labels[i] as number)
+  const onTriggered = attacked.length > 0 ? [confusionOf('triggered', labels, triggered)] : []
+  return [confusionOf('test', test.labels, clean), ...onTriggered]
 }
 
 function excess(rate: number | null, reference: number | null): number | null {

@@ -1,14 +1,15 @@
 import { attacks } from '../attacks/index.ts'
 import { UserError } from '../errors.ts'
+import { confusionOf, keepForReport } from '../report/keep.ts'
 import { drawSuspects, writeSuspects } from '../report/suspects.ts'
+import { writeReport } from '../report/write-report.ts'
 import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
 import type { ImageSet } from '../training/images.ts'
-import { loader } from '../training/loader.ts'
-import { accuracyOn } from '../training/predict.ts'
 import { type Findings, findings, type Suspicion } from '../training/suspicion.ts'
 import { watchForCollapse } from './measure/collapse.ts'
+import { classify } from './measure/evaluate.ts'
 import { leadingLabel } from './measure/leading-label.ts'
 import { countedBeginning } from './prepare/beginning.ts'
 import { loadDataset, onData } from './prepare/data.ts'
@@ -56,15 +57,18 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
       writeSuspects(folder.file('suspects.csv'), kept, suspicion)
       await drawSuspects(folder.file('suspects.png'), kept, suspicion)
     }
-    const heldOutAgreement = heldOut && (await agreementWith(heldOut))
-    const testAgreement = test && (await agreementWith(test))
-
-    async function agreementWith(images: ImageSet): Promise<number> {
-      const onDevice = loader(images, compute.device)
-      const agreement = await accuracyOn(classifier, onDevice)
-      onDevice.free()
-      return agreement
-    }
+    const answersTo = (images: ImageSet) => classify(classifier, images, compute.device)
+    const heldOutAnswers = heldOut && (await answersTo(heldOut))
+    const testAnswers = test && (await answersTo(test))
+    await keepForReport(folder, {
+      images: kept,
+      suspicion,
+      answers: answersTo,
+      confusions: [
+        ...(heldOut && heldOutAnswers ? [confusionOf('held-out', heldOut.labels, heldOutAnswers)] : []),
+        ...(test && testAnswers ? [confusionOf('test', test.labels, testAnswers)] : []),
+      ],
+    })
 
     const result = trainingSchema.parse({
       version: resultVersion,
@@ -80,15 +84,16 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
       skippedFiles: problems,
       heldOutImages: heldOut?.labels.length ?? 0,
       /** share of held-out images, labels untrusted, that the model labels as they came */
-      heldOutAgreement,
+      heldOutAgreement: heldOut && agreement(heldOut, heldOutAnswers),
       testImages: test?.labels.length ?? 0,
       /** share of the folder's test images that the model labels as they are labelled; nothing else is done with them */
-      testAgreement,
+      testAgreement: test && agreement(test, testAnswers),
       suspicion: suspicion ? judged(suspicion, kept) : null,
       files: {
         model: folder.file('model.safetensors'),
         suspects: suspicion ? folder.file('suspects.csv') : null,
         picture: suspicion ? folder.file('suspects.png') : null,
+        report: folder.file('report.html'),
       },
       ...countedBeginning(beginning),
       modelHash,
@@ -96,8 +101,14 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
       environment,
     })
     folder.writeJson('result.json', result)
+    await writeReport(folder.path)
     return result
   })
+}
+
+/** Share of images that the model labels as they are labelled. */
+function agreement({ labels }: ImageSet, answers: Int32Array | null): number | null {
+  return answers && answers.filter((answer, i) => answer === labels[i]).length / Math.max(1, labels.length)
 }
 
 /** What a suspicion amounts to, with a remark on a ranking that leans where no image is flagged. */

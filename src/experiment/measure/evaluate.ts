@@ -33,17 +33,55 @@ export interface Evaluation {
   readonly collapsed: boolean
 }
 
-/** Measures a classifier on trusted test images. `classOf`: the images' class by each of the model's, where they differ. */
-export async function evaluate(
+/** The class that a model takes each test image for. */
+export interface Answers {
+  /** of all test images, as they are */
+  readonly clean: Int32Array
+  /** which test images the attack wants taken for something else than their class */
+  readonly attacked: Int32Array
+  /** of these, triggered */
+  readonly triggered: Int32Array
+  /** of these, with each trigger by itself, for attacks with several */
+  readonly single: Readonly<Record<string, Int32Array>>
+}
+
+interface Measuring {
+  readonly attack: Crafted
+  readonly device: string
+  /** the images' class by each of the model's, where they differ */
+  readonly classOf?: Int32Array
+}
+
+/** Measures a classifier on trusted test images. */
+export async function evaluate(model: Classifier, test: ImageSet, measuring: Measuring): Promise<Evaluation> {
+  return figuresOf(await answersOf(model, test, measuring), test, measuring.attack)
+}
+
+/** What a classifier says of trusted test images, and of the same with the trigger. */
+export async function answersOf(
   model: Classifier,
   test: ImageSet,
-  { attack, device, classOf }: { attack: Crafted; device: string; classOf?: Int32Array },
-): Promise<Evaluation> {
+  { attack, device, classOf }: Measuring,
+): Promise<Answers> {
   const classified = async (images: ImageSet) => {
     const classes = await classify(model, images, device)
     return classOf ? classes.map((k) => classOf[k] as number) : classes
   }
   const clean = await classified(test)
+  const attacked = Int32Array.from(test.labels.keys()).filter(
+    (i) => attack.label(test.labels[i] as number) !== test.labels[i],
+  )
+  const chosen = subset(test, attacked)
+  const takenFor = async (trigger: Trigger) =>
+    attacked.length > 0 ? await classified(triggered(chosen, { trigger })) : new Int32Array()
+  const single: Record<string, Int32Array> = {}
+  const taken = await takenFor(attack.trigger)
+  for (const [name, trigger] of Object.entries(attack.single ?? {})) single[name] = await takenFor(trigger)
+  return { clean, attacked, triggered: taken, single }
+}
+
+/** CA, ASR and RA of such answers. */
+export function figuresOf({ clean, attacked, ...taken }: Answers, test: ImageSet, attack: Crafted): Evaluation {
   const right = shares(test.labels, (i) => clean[i] === test.labels[i])
   const classes = test.classes.map((_, k) =>
     shares(
@@ -55,23 +93,15 @@ export async function evaluate(
   const largest = (labels: Int32Array) =>
     Math.max(...test.classes.map((_, k) => shares(labels, (i) => labels[i] === k) ?? 0))
 
-  const attacked = Int32Array.from(test.labels.keys()).filter(
-    (i) => attack.label(test.labels[i] as number) !== test.labels[i],
-  )
   const truth = attacked.map((i) => test.labels[i] as number)
-  const chosen = subset(test, attacked)
-  const takenFor = async (trigger: Trigger) =>
-    attacked.length > 0 ? await classified(triggered(chosen, { trigger })) : new Int32Array()
-  const success = (taken: Int32Array) => shares(truth, (i) => taken[i] === attack.label(truth[i] as number))
-  const taken = await takenFor(attack.trigger)
-  const successOf: Record<string, number | null> = {}
-  for (const [name, trigger] of Object.entries(attack.single ?? {})) successOf[name] = success(await takenFor(trigger))
+  const success = (answers: Int32Array) => shares(truth, (i) => answers[i] === attack.label(truth[i] as number))
+  const successOf = Object.entries(taken.single).map(([name, answers]) => [name, success(answers)] as const)
   return {
     cleanAccuracy: right ?? 0,
     cleanAccuracyPerClass: classes,
-    attackSuccessRate: success(taken),
-    attackSuccessRateOf: successOf,
-    recoveredAccuracy: shares(truth, (i) => taken[i] === truth[i]),
+    attackSuccessRate: success(taken.triggered),
+    attackSuccessRateOf: Object.fromEntries(successOf),
+    recoveredAccuracy: shares(truth, (i) => taken.triggered[i] === truth[i]),
     cleanImages: test.labels.length,
     triggeredImages: attacked.length,
     collapsed: largest(clean) > 0.6 && largest(test.labels) <= 0.6,
@@ -104,7 +134,8 @@ export function evaluateSuspicion(suspicion: Suspicion, truth: Truth, labels: In
   }
 }
 
-async function classify(model: Classifier, set: ImageSet, device: string): Promise<Int32Array> {
+/** The class that a model gives each image. */
+export async function classify(model: Classifier, set: ImageSet, device: string): Promise<Int32Array> {
   const images = loader(set, device)
   try {
     return await predict(model, images)

@@ -35,7 +35,7 @@ export function identityOf({ environment }: Pick<ExperimentResult, 'environment'
 export function writeRecord(results: string, folder: RunFolder, result: ExperimentResult): string {
   makeFolder(results)
   const record = {
-    result: experimentSchema.parse({ ...result, run: basename(result.run) }),
+    result: experimentSchema.parse({ ...result, run: basename(result.run), files: undefined }),
     config: withoutPaths(folder.config),
     metrics: readMetrics(folder.file('metrics.jsonl')),
   }

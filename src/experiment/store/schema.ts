@@ -103,6 +103,7 @@ export const experimentSchema = z.strictObject({
   seconds: z.number(),
   resumed: z.boolean(),
   environment,
+  files: z.strictObject({ report: z.string() }).optional().describe('absent in records, and in older results'),
 })
 
 /** The result of training on a person's own folder, where no truth is known. */
@@ -129,6 +130,7 @@ export const trainingSchema = z.strictObject({
     model: z.string(),
     suspects: z.string().nullable(),
     picture: z.string().nullable().optional().describe('of the images with the highest scores'),
+    report: z.string().optional().describe('absent in older results'),
   }),
   beginning,
   modelHash: z.string(),

@@ -1,0 +1,89 @@
+import type { Findings } from '../../training/suspicion.ts'
+import { type Html, html, type Part } from '../html.ts'
+import type { Source } from '../source.ts'
+import { saidOf } from '../verdict.ts'
+import { nameOf, percent, whole } from './parts.ts'
+
+/** What the report is for, in ten seconds: whether poison was found, how much, in which class, and what to do. */
+export function verdictSection(source: Source): Html {
+  const { outcome } = source
+  const { suspicion } = outcome.result
+  const tone = suspicion?.verdict ?? 'not-judged'
+  return html`<section class="verdict ${tone}" aria-label="Verdict">
+<h1>${headline(source)}</h1>
+<p class="lead">${suspicion ? counted(source, suspicion) : `The defense '${outcome.result.defense}' searches for no poison.`}${obeys(source)}</p>
+<h3>What to do</h3>
+<ul>${advice(source).map((line) => html`<li>${line}</li>`)}</ul>
+</section>`
+}
+
+/** The verdict in a few words: the report's title. */
+export function headline({ outcome }: Source): string {
+  const { suspicion } = outcome.result
+  return suspicion ? headlines[suspicion.verdict] : 'Not searched for poisoned images'
+}
+
+const headlines: Readonly<Record<Findings['verdict'], string>> = {
+  found: 'Poisoned images found',
+  weak: 'Some images look suspicious',
+  none: 'No poisoned images found',
+  'not-judged': 'Images ranked, not judged',
+}
+
+/** How many training images were searched. */
+export function searched({ facts, outcome }: Source): number | undefined {
+  if (facts) return facts.perClass.reduce((sum, { images }) => sum + images, 0)
+  return outcome.kind === 'experiment' ? undefined : outcome.result.trainingImages
+}
+
+function counted(source: Source, { verdict, flagged, estimatedTarget }: Findings): string {
+  const images = searched(source)
+  const of =
+    images === undefined ? '' : ` of ${whole(images)} training images (${percent(flagged / Math.max(1, images))})`
+  const classes = source.facts?.classes ?? []
+  const target =
+    estimatedTarget === null ? 'of several labels' : `most of them labelled '${nameOf(classes, estimatedTarget)}'`
+  const said = saidOf(verdict, images)
+  const sentence = `${said[0]?.toUpperCase()}${said.slice(1)}.`
+  if (flagged === 0) return sentence
+  return `${whole(flagged)}${of} ${flagged === 1 ? 'is' : 'are'} flagged, ${target}. ${sentence}`
+}
+
+/** Of an experiment: whether the trained model does what the attacker wants. */
+function obeys({ outcome }: Source): string {
+  if (outcome.kind !== 'experiment') return ''
+  const { attackSuccessRate: rate, collapsed, cleanAccuracy } = outcome.result
+  if (collapsed) return ' The trained model has collapsed: it takes most images for one class.'
+  if (rate === null) return ` No attack was made; the model is right on ${percent(cleanAccuracy)} of clean test images.`
+  const word = rate > 0.5 ? 'obeys the trigger' : rate > 0.1 ? 'obeys the trigger in part' : 'does not obey the trigger'
+  return ` The trained model ${word}: it takes ${percent(rate)} of triggered test images for the class that the attacker wants, and is right on ${percent(cleanAccuracy)} of clean ones.`
+}
+
+function advice({ outcome, run }: Source): Part[] {
+  const { suspicion } = outcome.result
+  const look = html`Look at <a href="#suspects">the suspects</a>: a mark, a frame or a tint that they share is what to look for.`
+  const aside = html`Decide which to drop: <code>deconfound review ${run} --drop flagged</code>, then train without them. No file is changed.`
+  const source = 'Ask where the images of the label came from.'
+  switch (suspicion?.verdict) {
+    case 'found':
+      return [look, aside, source]
+    case 'weak':
+      return [
+        look,
+        html`Do not drop images before you have looked: flagged images may be clean. <code>deconfound review ${run}</code> keeps what you decide.`,
+      ]
+    case 'none':
+      return [
+        html`Nothing has to be done. Read <a href="#evidence">what this does not prove</a> before you rely on it.`,
+      ]
+    case 'not-judged':
+      return [
+        look,
+        html`For a verdict, train by <code>--defense deconfound</code>, or search by <code>deconfound audit</code>.`,
+      ]
+    default:
+      return [
+        html`To search the images, train by <code>--defense deconfound</code>, or search by <code>deconfound audit</code>.`,
+      ]
+  }
+}
