@@ -179,7 +179,7 @@ export function listRuns(parent: string): ListedRun[] {
       const settings = readable(config, (text) => parseConfigFile(text, config))
       const found = existsSync(result) ? readable(result, (text) => JSON.parse(text)) : null
       const damaged = settings === undefined || found === undefined
-      const state = damaged ? 'damaged' : found === null ? 'unfinished' : 'finished'
+      const state: ListedRun['state'] = damaged ? 'damaged' : found === null ? 'unfinished' : 'finished'
       const run = basename(path)
       return [{ run, kind, state, began: beginOf(run, config), settings: settings ?? null, result: found ?? null }]
     })
