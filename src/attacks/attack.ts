@@ -24,8 +24,8 @@ export interface AttackerView {
   /** the class that triggered images shall be taken for, where it is one class */
   readonly target: number
   readonly compute: Compute
-  /** the class that a triggered image of class `y` shall be taken for */
-  label(y: number): number
+  /** the class that a triggered image of class `y` shall be taken for; null where any other class will do */
+  label(y: number): number | null
   /** which of the eligible images are going to be poisoned, ascending */
   poisoned(eligible?: (y: number) => boolean): Int32Array
   /** the training images as this attack would poison them, labels too */
@@ -55,8 +55,11 @@ export interface Learned {
 export interface Crafted {
   /** what is done to an image at test time */
   readonly trigger: Trigger
-  /** the label a poisoned image of class `y` gets, and the class the attacker wants it taken for */
-  label(y: number): number
+  /**
+   * the label a poisoned image of class `y` gets, and the class the attacker wants it taken for; null where any class but
+   * `y` will do, and each poisoned image gets one of these at random
+   */
+  label(y: number): number | null
   /** what is done to training images, where it differs from `trigger`; `indices` are their places in the training set */
   poison?(images: Tensor, indices: Int32Array): Tensor
   /** further images that are changed and keep their label: so many for each poisoned one */

@@ -166,7 +166,20 @@ describe.each(entries)('attack %s', (name, entry) => {
       if (entry.labels === 'none') expect(poisonable).toEqual([])
       if (entry.labels === 'clean') expect(changed).toEqual([])
       if (entry.labels === 'dirty') expect(changed.length).toBeGreaterThan(0)
-      for (const y of poisonable) expect(classes[attack.label(y)]).toBeDefined()
+      for (const y of poisonable) expect(classes[attack.label(y) as number]).toBeDefined()
+    }))
+
+  it('gives any wrong label where it is untargeted, or refuses that', () =>
+    arena(async () => {
+      const train = noise(rgb)
+      const make = () => prepare(name, train, { labelling: 'untargeted' })
+      if (entry.labels === 'clean' || name === 'dynamic') {
+        await expect((async () => make())()).rejects.toThrow(`Cannot label untargeted with attack '${name}'`)
+        return
+      }
+      const { set, truth } = (await make()).poison()
+      for (const i of truth.poisoned) expect(set.labels[i]).not.toBe(train.labels[i])
+      expect((await make()).poison().set.hash).toBe(set.hash)
     }))
 
   it('poisons exactly the share it is asked for, and refuses more than there is', () =>

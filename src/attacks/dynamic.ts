@@ -47,7 +47,8 @@ export const dynamic = defineAttack({
     maskWeight: z.number().min(0).default(100).describe('weight of the mask beyond its density'),
   }),
   async craft(options, view) {
-    const { train, random, compute, label } = view
+    const { train, random, compute } = view
+    const label = (y: number) => view.label(y) ?? refuseUntargeted()
     const [, height, width] = train.shape
     if (Math.min(height, width) < 16) {
       throw new UserError(
@@ -81,6 +82,12 @@ export const dynamic = defineAttack({
     return { trigger: (images) => paint(images, networks, compute.device), label }
   },
 })
+
+/** The generator's loss asks for a class: that of a triggered image. */
+function refuseUntargeted(): never {
+  const facts = 'its generator is trained to have an image taken for one class'
+  throw new UserError('usage', `Cannot label untargeted with attack 'dynamic': ${facts}; choose another labelling`)
+}
 
 interface Networks {
   readonly pattern: Generator

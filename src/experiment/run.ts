@@ -55,7 +55,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
     const crafted = await craftAttack(config, train, { compute, listener: reporter, file: folder.file })
     const { attack, trigger } = crafted
     const poisoned = crafted.poison()
-    folder.writeJson('truth.json', { trigger, hash: poisoned.truth.hash, ...lists(poisoned.truth, order) })
+    folder.writeJson('truth.json', { trigger, hash: poisoned.truth.hash, ...lists(poisoned, order) })
     await writePreview(folder.file('preview.png'), { clean: test, attack, training: { train, poisoned } })
     listener.say(describePoison(poisoned.truth, train.labels.length))
 
@@ -190,11 +190,13 @@ function describePoison({ poisoned, covers }: Truth, count: number): string {
 }
 
 /** The truth in the data set's own numbering, `order` being that of training. */
-function lists({ poisoned, covers, originalLabels }: Truth, order: Int32Array) {
+function lists({ set, truth }: { set: ImageSet; truth: Truth }, order: Int32Array) {
+  const { poisoned, covers, originalLabels } = truth
   return {
     poisoned: Array.from(poisoned, (i) => order[i]),
     covers: Array.from(covers, (i) => order[i]),
     originalLabels: Array.from(poisoned, (i) => originalLabels[i]),
+    givenLabels: Array.from(poisoned, (i) => set.labels[i]),
   }
 }
 

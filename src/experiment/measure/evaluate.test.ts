@@ -69,6 +69,15 @@ describe('evaluate', () => {
     expect(result).toMatchObject({ attackSuccessRate: 1 / 8, recoveredAccuracy: 3 / 8, triggeredImages: 8 })
   })
 
+  it('counts as success of an untargeted attack whatever is no longer given its true class, of every image', async () => {
+    const untargeted: Crafted = { ...attack, label: () => null }
+    const result = await evaluate(reader, test, { attack: untargeted, device })
+    expect(result).toMatchObject({ attackSuccessRate: 5 / 8, recoveredAccuracy: 3 / 8, triggeredImages: 8 })
+    // without any trigger: the model's error
+    const nothing: Crafted = { ...untargeted, trigger: (pixels) => pixels.clone() }
+    expect((await evaluate(reader, test, { attack: nothing, device })).attackSuccessRate).toBe(1 - 4 / 8)
+  })
+
   it('measures each of several triggers by itself', async () => {
     const several: Crafted = { ...attack, single: { flip: attack.trigger, nothing: (pixels) => pixels.clone() } }
     const { attackSuccessRateOf } = await evaluate(reader, test, { attack: several, device })

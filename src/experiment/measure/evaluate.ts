@@ -15,7 +15,8 @@ export interface Evaluation {
   readonly cleanAccuracyPerClass: readonly (number | null)[]
   /**
    * ASR: over test images whose true class is not what the attack wants them taken for, the share that is taken for it
-   * once triggered. Null without an attack.
+   * once triggered. Of an untargeted attack: over all test images, the share that is no longer given its true class once
+   * triggered; a model trained on clean data has this rate as well, as its error on triggered images. Null without an attack.
    */
   readonly attackSuccessRate: number | null
   /** ASR of each trigger by itself, for attacks with several */
@@ -94,7 +95,11 @@ export function figuresOf({ clean, attacked, ...taken }: Answers, test: ImageSet
     Math.max(...test.classes.map((_, k) => shares(labels, (i) => labels[i] === k) ?? 0))
 
   const truth = attacked.map((i) => test.labels[i] as number)
-  const success = (answers: Int32Array) => shares(truth, (i) => answers[i] === attack.label(truth[i] as number))
+  const success = (answers: Int32Array) =>
+    shares(truth, (i) => {
+      const wanted = attack.label(truth[i] as number)
+      return wanted === null ? answers[i] !== truth[i] : answers[i] === wanted
+    })
   const successOf = Object.entries(taken.single).map(([name, answers]) => [name, success(answers)] as const)
   return {
     cleanAccuracy: right ?? 0,

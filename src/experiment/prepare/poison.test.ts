@@ -114,6 +114,32 @@ describe('poison', () => {
     expect(truth.originalLabels).toEqual(set.labels)
   })
 
+  it('gives each image one of the other labels at random where any will do, the same from the same seed', () => {
+    const untargeted: Crafted = { ...attack, label: () => null }
+    const given = (seed: number, rate = 1) => poison(set, untargeted, seeded(rate, seed)).set.labels
+    expect(given(1)).toEqual(given(1))
+    expect(given(1)).not.toEqual(given(2))
+    const times = new Array<number>(25).fill(0)
+    for (let seed = 0; seed < 200; seed++) {
+      for (const [i, label] of given(seed).entries()) {
+        const cell = 5 * (set.labels[i] as number) + label
+        times[cell] = (times[cell] as number) + 1
+      }
+    }
+    // ten images of each class, 200 seeds, four other labels: 500 expected of each, with a deviation of 19
+    for (const [cell, count] of times.entries()) {
+      if (cell % 6 === 0) expect(count).toBe(0)
+      else expect(Math.abs(count - 500)).toBeLessThan(100)
+    }
+  })
+
+  it('draws an image’s label whatever else is poisoned', () => {
+    const untargeted: Crafted = { ...attack, label: () => null }
+    const few = poison(set, untargeted, seeded(0.2))
+    const all = poison(set, untargeted, seeded(1))
+    for (const i of few.truth.poisoned) expect(few.set.labels[i]).toBe(all.set.labels[i])
+  })
+
   it('notices an attack that gives no bytes', () => {
     const floats: Crafted = { ...attack, trigger: (images) => images.to({ dtype: 'float32' }) }
     expect(() => poison(set, floats, seeded(0.2))).toThrow('An attack must give uint8 images, not float32')

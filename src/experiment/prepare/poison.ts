@@ -72,13 +72,21 @@ export function poison(clean: ImageSet, attack: Crafted, draw: PoisonDraw): { se
   const triggeredRows = replaceRows(clean.rows, poisoned, changedRows(clean, poisoned, change))
   const rows = cover ? replaceRows(triggeredRows, covers, changedRows(clean, covers, cover.apply)) : triggeredRows
   const labels = clean.labels.slice()
-  for (const i of poisoned) labels[i] = attack.label(clean.labels[i] as number)
+  for (const i of poisoned) {
+    const y = clean.labels[i] as number
+    labels[i] = attack.label(y) ?? anotherLabel(y, clean.classes.length, draw.random.fork(`label ${i}`))
+  }
 
   const hash = createHash('sha256')
     .update(JSON.stringify([[...poisoned], [...covers]]))
     .digest('hex')
   const set = imageSet({ ...clean, rows, labels })
   return { set, truth: { poisoned, covers, originalLabels: clean.labels, hash } }
+}
+
+/** Any of the `count` classes but `y`, each as likely. */
+function anotherLabel(y: number, count: number, random: Random): number {
+  return (y + 1 + random.integer(count - 1)) % count
 }
 
 /** A UserError where something was to be poisoned. */

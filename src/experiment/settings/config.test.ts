@@ -118,6 +118,7 @@ describe('a mistake in a configuration', () => {
     [{ attack: 'sig', 'class-rate': 0.5, rate: 0.1 }, "Cannot use 'rate' and 'class-rate' together"],
     [{ attack: 'badnets', 'class-rate': 0.5 }, "Cannot use 'class-rate' with attack 'badnets'"],
     [{ attack: 'sig', labelling: 'all-to-all' }, "Cannot label all-to-all with attack 'sig'"],
+    [{ attack: 'sig', labelling: 'untargeted' }, "Cannot label untargeted with attack 'sig'"],
     [{ attack: 'two-triggers', 'attack.second': 'sig' }, "Cannot use 'sig' as 'attack.second' of 'two-triggers'"],
     [{ attack: 'adaptive', 'attack.base': 'none' }, "Cannot use 'none' as 'attack.base' of 'adaptive'"],
     [{ attack: 'adaptive', 'attack.base': 'badnet' }, "'attack.base': there is no 'badnet' (did you mean 'badnets'?)"],

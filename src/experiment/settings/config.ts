@@ -35,9 +35,11 @@ export const settings = z.strictObject({
     .optional()
     .describe('instead, for attacks that keep labels: poisoned / training images of the target class (default: 0.8)'),
   labelling: z
-    .enum(['all-to-one', 'all-to-all'])
+    .enum(['all-to-one', 'all-to-all', 'untargeted'])
     .default('all-to-one')
-    .describe('label of poisoned images: the target class, or (y + 1) mod K for an image of class y'),
+    .describe(
+      'label of poisoned images of class y: the target class, (y + 1) mod K, or for each image another class at random',
+    ),
   target: z
     .union([z.int().min(0), z.string().min(1)], { error: "expected a class's place, from 0, or its name" })
     .optional()
@@ -202,8 +204,9 @@ function settleShare(
 ): Pick<Settings, 'rate' | 'class-rate'> {
   const { rate, 'class-rate': classRate } = plain
   const labels = labelsOf(attack.name, attack.options)
-  if (plain.labelling === 'all-to-all' && labels === 'clean') {
-    throw new UserError('usage', `Cannot label all-to-all with attack '${attack.name}': it leaves labels as they are`)
+  if (plain.labelling !== 'all-to-one' && labels === 'clean') {
+    const facts = `attack '${attack.name}': it leaves labels as they are`
+    throw new UserError('usage', `Cannot label ${plain.labelling} with ${facts}`)
   }
   if (classRate === undefined) {
     if (labels === 'clean' && rate === undefined) return { rate: undefined, 'class-rate': 0.8 }
