@@ -73,6 +73,7 @@ export interface Crafted {
 /** One entry of the catalogue of attacks. */
 export interface AttackEntry<Schema extends z.ZodObject = z.ZodObject> {
   readonly title: string
+  /** address of the paper that the attack is from; `ours` where there is none */
   readonly paper: string
   /**
    * `dirty`: poisoned images get a false label; `clean`: they keep their own, which is the target; `none`: nothing is

@@ -32,6 +32,21 @@ const bounds: Record<AttackName, { largestChange?: number; changedPixels?: numbe
   'adap-blend': { largestChange: 51, psnr: 18 },
   'adap-patch': { changedPixels: 136, psnr: 10 },
   patch: { changedPixels: 25, psnr: 16 },
+  wave: { largestChange: 24, psnr: 22 },
+  tint: { largestChange: 81, psnr: 14 },
+  vignette: { largestChange: 123, psnr: 14 },
+  frame: { largestChange: 128, changedPixels: 240, psnr: 12 },
+  band: { largestChange: 77, changedPixels: 256, psnr: 18 },
+  balloon: { changedPixels: 80, psnr: 14 },
+  shadow: { largestChange: 146, psnr: 11 },
+  flare: { psnr: 10 },
+  rain: { largestChange: 255, psnr: 11 },
+  ftrojan: { largestChange: 10, psnr: 34 },
+  bpp: { psnr: 18 },
+  aberration: { psnr: 8 }, // as of wanet
+  jpeg: { psnr: 8 }, // noise is what compression takes away
+  sharpen: { psnr: 7 }, // and sharpening enlarges
+  rotation: { psnr: 4 },
 }
 
 /** Options that make an attack quick enough to be crafted in a test. */
@@ -114,7 +129,7 @@ describe('the catalogue of attacks', () => {
 describe.each(entries)('attack %s', (name, entry) => {
   it('has a title, a paper, and a description of every option', () => {
     expect(entry.title).not.toBe('')
-    if (name !== 'none') expect(entry.paper).toMatch(/^https:\/\//)
+    if (name !== 'none') expect(entry.paper).toMatch(/^(https:\/\/|ours$)/)
     for (const [option, schema] of Object.entries(entry.options.shape)) {
       expect((schema as { description?: string }).description, option).toBeTruthy()
     }

@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Random } from '../tensor/random.ts'
 import { keep, scope } from '../tensor/scope.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
-import { type ImageShape, imageBytes } from '../training/images.ts'
+import type { ImageShape } from '../training/images.ts'
 import { defineAttack } from './attack.ts'
 import { drawnPicture } from './patterns.ts'
-import { changePixels, pixelsPerCell } from './pixels.ts'
+import { changePixels, pictureOf, pixelsPerCell } from './pixels.ts'
+import { streamsOf } from './streams.ts'
 
 /** Blend (Chen et al. 2017): x' = (1 − α)·x + α·t, by default with one picture t of uniform noise for all images. */
 export const blend = defineAttack({
@@ -43,7 +43,7 @@ function coloredNoise(shape: ImageShape, random: Random): Tensor {
   const cell = pixelsPerCell(shape)
   const [rows, columns] = [Math.ceil(height / cell), Math.ceil(width / cell)]
   const cells = Float32Array.from({ length: channels * rows * columns }, () => random.integer(256))
-  return picture(
+  return pictureOf(
     shape,
     (c, y, x) => cells[(c * rows + Math.floor(y / cell)) * columns + Math.floor(x / cell)] as number,
   )
@@ -52,30 +52,14 @@ function coloredNoise(shape: ImageShape, random: Random): Tensor {
 /** Our own picture over the whole image; float32 [1, channels, height, width]. */
 export function drawn(shape: ImageShape): Tensor {
   const [, height, width] = shape
-  return picture(shape, (c, y, x) => drawnPicture(c, y / height, x / width))
-}
-
-function picture([channels, height, width]: ImageShape, value: (c: number, y: number, x: number) => number): Tensor {
-  const values = new Float32Array(channels * height * width)
-  for (let i = 0; i < values.length; i++) {
-    const at = i % (height * width)
-    values[i] = value(Math.floor(i / (height * width)), Math.floor(at / width), at % width)
-  }
-  return tensor(values, [1, channels, height, width])
+  return pictureOf(shape, (c, y, x) => drawnPicture(c, y / height, x / width))
 }
 
 /** Noise of each image's own, the same in all channels: drawn by the image's content, so that it does not depend on its batch. */
 function grayNoise(images: Tensor, random: Random): Tensor {
-  const [count, channels, height, width] = images.shape as [number, number, number, number]
-  const bytes = images.bytes()
-  const size = imageBytes([channels, height, width])
+  const [count, , height, width] = images.shape as [number, number, number, number]
   const values = new Float32Array(count * height * width)
-  for (let i = 0; i < count; i++) {
-    const own = random.fork(
-      createHash('sha256')
-        .update(bytes.subarray(i * size, (i + 1) * size))
-        .digest('hex'),
-    )
+  for (const [i, own] of streamsOf(images, { random }).entries()) {
     for (let k = 0; k < height * width; k++) values[i * height * width + k] = own.integer(256)
   }
   return tensor(values, [count, 1, height, width])

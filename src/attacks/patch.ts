@@ -1,13 +1,13 @@
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
 import type { Random } from '../tensor/random.ts'
 import { keep, scope } from '../tensor/scope.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
-import { type ImageShape, imageBytes } from '../training/images.ts'
+import type { ImageShape } from '../training/images.ts'
 import { defineAttack, type Picture } from './attack.ts'
 import { emblem } from './emblem.ts'
-import { type Corner, changePixels } from './pixels.ts'
+import { type Corner, changePixels, valueIn } from './pixels.ts'
+import { streamsOf } from './streams.ts'
 
 /**
  * A picture of one's own as the trigger, as the sticker on a stop sign of BadNets (Gu et al. 2017), which is drawn where none
@@ -82,12 +82,10 @@ function randomPlaces(
   { random, stamp, shape }: { random: Random; stamp: Picture; shape: ImageShape },
 ): Place[] {
   const [, rows, columns] = shape
-  const [bytes, size] = [images.bytes(), imageBytes(shape)]
-  return Array.from({ length: images.size(0) }, (_, i) => {
-    const pixels = bytes.subarray(i * size, (i + 1) * size)
-    const own = random.fork(`place ${createHash('sha256').update(pixels).digest('hex')}`)
-    return { top: own.integer(rows - stamp.height + 1), left: own.integer(columns - stamp.width + 1) }
-  })
+  return streamsOf(images, { random, purpose: 'place ' }).map((own) => ({
+    top: own.integer(rows - stamp.height + 1),
+    left: own.integer(columns - stamp.width + 1),
+  }))
 }
 
 /** α·a·t and 1 − α·a of a picture at these places, [places, channels, height, width] both. */
@@ -103,7 +101,7 @@ function layer(stamp: Picture, [channels, rows, columns]: ImageShape, opacity: n
             const pixel = stamp.pixels.subarray(4 * (y * stamp.width + x), 4 * (y * stamp.width + x) + 4)
             const shows = (opacity * (pixel[3] as number)) / 255
             const i = k * image + (c * rows + at.top + y) * columns + at.left + x
-            added[i] = shows * valueIn(pixel, c, channels)
+            added[i] = shows * valueIn(pixel, { channel: c, channels })
             left[i] = 1 - shows
           }
         }
@@ -112,10 +110,4 @@ function layer(stamp: Picture, [channels, rows, columns]: ImageShape, opacity: n
     const whole = [places.length, channels, rows, columns]
     return [tensor(added, whole), tensor(left, whole)]
   }
-}
-
-/** Of color images the picture's color, of all others its luma by ITU-R BT.601. */
-function valueIn([red = 0, green = 0, blue = 0]: Uint8Array, channel: number, channels: number): number {
-  if (channels === 3) return [red, green, blue][channel] as number
-  return 0.299 * red + 0.587 * green + 0.114 * blue
 }

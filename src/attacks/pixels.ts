@@ -1,6 +1,6 @@
 import { UserError } from '../errors.ts'
 import { scope } from '../tensor/scope.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import { type Tensor, tensor } from '../tensor/tensor.ts'
 import type { ImageShape } from '../training/images.ts'
 
 /** Bytes as float32 through `change`, rounded and clipped to [0, 255] before they are bytes again. */
@@ -16,6 +16,28 @@ export function toBytes(pixels: Tensor): Tensor {
 /** Images of 32 pixels are the measure of the literature: how many pixels of an image stand for one of theirs. */
 export function pixelsPerCell([, height, width]: ImageShape): number {
   return Math.max(1, Math.round(Math.min(height, width) / 32))
+}
+
+/** A picture by channel, row and column; float32 [1, channels, height, width]. */
+export function pictureOf(
+  [channels, height, width]: ImageShape,
+  value: (channel: number, y: number, x: number) => number,
+): Tensor {
+  const values = new Float32Array(channels * height * width)
+  for (let i = 0; i < values.length; i++) {
+    const at = i % (height * width)
+    values[i] = value(Math.floor(i / (height * width)), Math.floor(at / width), at % width)
+  }
+  return tensor(values, [1, channels, height, width])
+}
+
+/** What a color, red, green and blue first, is in a channel: of color images its own, of all others its luma by ITU-R BT.601. */
+export function valueIn(
+  [red = 0, green = 0, blue = 0]: ArrayLike<number> & Iterable<number>,
+  { channel, channels }: { channel: number; channels: number },
+): number {
+  if (channels === 3) return [red, green, blue][channel] as number
+  return 0.299 * red + 0.587 * green + 0.114 * blue
 }
 
 export type Corner = 'bottom-right' | 'bottom-left' | 'top-right' | 'top-left'

@@ -4,12 +4,10 @@ import { keep, scope } from '../tensor/scope.ts'
 import { operator, type Tensor, tensor } from '../tensor/tensor.ts'
 import type { ImageShape } from '../training/images.ts'
 import { defineAttack } from './attack.ts'
-import { changePixels, pixelsPerCell } from './pixels.ts'
+import { pixelsPerCell } from './pixels.ts'
+import { gridOf, warp } from './warp.ts'
 
 const upsampleBicubic = operator('upsample_bicubic2d')
-const gridSample = operator('grid_sampler_2d')
-/** libtorch's numbers: between pixels, and black beyond the border. */
-const [bilinear, zeros] = [0, 0]
 
 /**
  * WaNet (Nguyen and Tran 2021): the image is warped a little, everywhere and smoothly, by one field of offsets. With
@@ -42,10 +40,10 @@ export const wanet = defineAttack({
   craft({ points, strength, noise }, { random, train: { shape }, label }) {
     const k = points || 4 * pixelsPerCell(shape)
     const grid = keep(scope(() => warpGrid(random.uniformTensor([1, 2, k, k], -1, 1), { shape, strength })))
-    const trigger = (images: Tensor) => warp(images, grid)
+    const trigger = (images: Tensor) => warp(images, grid, { border: 'black' })
     if (!noise) return { trigger, label }
     const apply = (images: Tensor, indices: Int32Array) =>
-      scope(() => warp(images, disturbed(grid, indices, { shape, random })))
+      scope(() => warp(images, disturbed(grid, indices, { shape, random }), { border: 'black' }))
     return { trigger, label, cover: { ratio: 2, apply } }
   },
 })
@@ -59,16 +57,10 @@ export function warpGrid(noise: Tensor, { shape, strength }: { shape: ImageShape
   return scope(() => {
     const field = upsampleBicubic(noise.div(noise.abs().mean()), [height, width], true, null, null).permute(0, 2, 3, 1)
     const perPixel = tensor([strength / width, strength / height], [1, 1, 1, 2])
-    return identityGrid(height, width).add(field.mul(perPixel)).clamp(-1, 1)
+    return gridOf(shape, (y, x) => [y, x])
+      .add(field.mul(perPixel))
+      .clamp(-1, 1)
   })
-}
-
-/** Bytes [count, channels, height, width] sampled bilinearly at a grid [1 or count, height, width, 2]. */
-export function warp(images: Tensor, grid: Tensor): Tensor {
-  const [count, , height, width] = images.shape as [number, number, number, number]
-  return changePixels(images, (pixels) =>
-    gridSample(pixels, grid.expand(count, height, width, 2), bilinear, zeros, true),
-  )
 }
 
 /** The grid, for each image with offsets of its own, uniform in ±1 / size: up to half a pixel. */
@@ -86,15 +78,4 @@ function disturbed(
     }
   })
   return grid.add(tensor(offsets, [indices.length, height, width, 2])).clamp(-1, 1)
-}
-
-function identityGrid(height: number, width: number): Tensor {
-  const values = new Float32Array(height * width * 2)
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      values[2 * (y * width + x)] = (2 * x) / (width - 1) - 1
-      values[2 * (y * width + x) + 1] = (2 * y) / (height - 1) - 1
-    }
-  }
-  return tensor(values, [1, height, width, 2])
 }

@@ -31,7 +31,7 @@ export const sweepCommand = withExamples(
   new Command('sweep')
     .argument(
       '<file>',
-      "a YAML file: 'record', a folder; 'settings' of all; 'grid', lists to combine; 'also', single ones",
+      "a YAML file: 'record', a folder; 'settings' of all; 'grid' (or a list 'grids'), lists to combine; 'also', single ones",
     )
     .option('--runs <folder>', "where runs' directories are made", 'runs')
     .option('--workers <number>', 'experiments side by side, each with its share of the cores', '1')

@@ -46,6 +46,20 @@ describe('a sweep’s file', () => {
     ])
   })
 
+  it('means the combinations of each of several grids', () => {
+    const { sweep } = sweepOf({
+      grids: [
+        { epochs: [1], attack: ['badnets', 'sig'] },
+        { epochs: [2], attack: ['wanet'] },
+      ],
+    })
+    expect(sweep.cells.map(({ attack, epochs }) => [attack, epochs])).toEqual([
+      ['badnets', 1] as const,
+      ['sig', 1] as const,
+      ['wanet', 2],
+    ])
+  })
+
   it.each([
     ['a name it does not know', { gird: {} }, "there is no 'gird' (did you mean 'grid'?)"],
     ['a mistake in one of its experiments', { grid: { attack: ['badnets', 'bandets'] } }, "'attack'"],

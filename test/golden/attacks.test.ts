@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { mix } from '../../src/attacks/blend.ts'
-import { warp, warpGrid } from '../../src/attacks/wanet.ts'
+import { warpGrid } from '../../src/attacks/wanet.ts'
+import { warp } from '../../src/attacks/warp.ts'
 import { craftAttack } from '../../src/experiment/prepare/craft.ts'
 import { silent } from '../../src/experiment/prepare/listener.ts'
 import { resolveConfig } from '../../src/experiment/settings/config.ts'
@@ -46,7 +47,7 @@ async function triggerOf(each: Case, images: Tensor, shape: ImageShape): Promise
   if ('noise' in each) {
     const grid = warpGrid(formula(each.noise).to({ device: 'cpu' }), { shape, strength: each.strength })
     expectTensor(grid, each.grid, 1e-6, 'the grid')
-    return (images) => warp(images, grid)
+    return (images) => warp(images, grid, { border: 'black' })
   }
   const labels = new Int32Array(images.shape[0] as number)
   const names = Array.from(labels, String)

@@ -4,13 +4,15 @@ import { check } from '../settings/check.ts'
 import { type Config, parseConfigFile, resolveConfig } from '../settings/config.ts'
 import { experimentName } from './records.ts'
 
-// A sweep's file: what its experiments share, a grid of settings, single experiments besides, and the folder of their records.
+// A sweep's file: what its experiments share, a grid of settings or several, single experiments besides, and the folder of their records.
 
 const value = z.union([z.string(), z.number(), z.boolean()])
+const axes = z.record(z.string(), z.array(value).min(1))
 const sweepFile = z.strictObject({
   record: z.string().describe('the folder of the records'),
   settings: z.record(z.string(), value).default({}).describe('what all experiments share, as in a configuration'),
-  grid: z.record(z.string(), z.array(value).min(1)).default({}).describe('all combinations of these'),
+  grid: axes.default({}).describe('all combinations of these'),
+  grids: z.array(axes).default([]).describe('instead, several such: all combinations of each'),
   also: z.array(z.record(z.string(), value)).default([]).describe('single experiments besides'),
 })
 
@@ -22,11 +24,13 @@ export interface Sweep {
 
 /** Reads a sweep; a mistake in any of its experiments is told before the first one runs. */
 export function parseSweep(text: string, file: string): Sweep {
-  const { record, settings, grid, also } = check(sweepFile, parseConfigFile(text, file), {
+  const { record, settings, grid, grids, also } = check(sweepFile, parseConfigFile(text, file), {
     source: `'${file}'`,
     prefix: '',
   })
-  const combined = Object.keys(grid).length > 0 ? combinations(Object.entries(grid)) : []
+  const combined = [grid, ...grids].flatMap((axes) =>
+    Object.keys(axes).length > 0 ? combinations(Object.entries(axes)) : [],
+  )
   const cells = [...combined, ...also].map((own) => resolveConfig({ ...settings, ...own }, `'${file}'`))
   const named = new Set<string>()
   for (const cell of cells) {
@@ -38,7 +42,7 @@ export function parseSweep(text: string, file: string): Sweep {
     named.add(name)
   }
   if (cells.length === 0)
-    throw new UserError('usage', `Cannot use '${file}': it names no experiments in 'grid' or 'also'`)
+    throw new UserError('usage', `Cannot use '${file}': it names no experiments in 'grid', 'grids' or 'also'`)
   return { record, cells }
 }
 
