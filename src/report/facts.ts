@@ -38,7 +38,7 @@ const triggered = z.strictObject({
   triggered: file,
   residual: file,
   label: count,
-  wanted: count.describe('class that the attack wants it taken for'),
+  wanted: count.nullable().describe('class that the attack wants it taken for; null for any but its own'),
   answer: count,
   answerTriggered: count,
 })

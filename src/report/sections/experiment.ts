@@ -37,7 +37,8 @@ export function triggerSection(source: Source): Html | null {
   const { attack, poisonedImages, rate, coverImages } = outcome.result
   const rows = facts.trigger.map((shown): Part[] => {
     const label = nameOf(classes, shown.label)
-    const wrong = shown.answerTriggered === shown.wanted
+    const { wanted } = shown
+    const wrong = wanted === null ? shown.answerTriggered !== shown.label : shown.answerTriggered === wanted
     return [
       label,
       shownPicture(source, shown.clean, `Clean test image of ${label}`),
@@ -45,7 +46,7 @@ export function triggerSection(source: Source): Html | null {
       shownPicture(source, shown.residual, `The difference times 8`),
       nameOf(classes, shown.answer),
       html`<span class="mark ${wrong ? 'poisoned' : 'clean'}">${nameOf(classes, shown.answerTriggered)}</span>`,
-      nameOf(classes, shown.wanted),
+      wanted === null ? 'any other' : nameOf(classes, wanted),
     ]
   })
   const covers = coverImages > 0 && `; ${whole(coverImages)} more are covers, which keep their label`
