@@ -7,9 +7,9 @@ import { streamsOf } from './streams.ts'
 
 /** Reflections within a lens: where on the line from the light through the middle (2: opposite), how large, how strong. */
 const ghosts = [
-  { at: 0.6, radius: 0.05, strength: 0.25 },
-  { at: 1.35, radius: 0.09, strength: 0.18 },
-  { at: 1.7, radius: 0.14, strength: 0.14 },
+  { at: 0.6, radius: 0.06, strength: 0.35 },
+  { at: 1.35, radius: 0.1, strength: 0.3 },
+  { at: 1.7, radius: 0.14, strength: 0.25 },
 ]
 
 /**
@@ -22,7 +22,7 @@ export const flare = defineAttack({
   paper: 'ours',
   labels: 'dirty',
   options: z.object({
-    strength: z.number().positive().max(1).default(0.8).describe('opacity of the light at its middle'),
+    strength: z.number().positive().max(1).default(1).describe('opacity of the light at its middle'),
     glow: z
       .number()
       .positive()

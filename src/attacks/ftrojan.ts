@@ -19,7 +19,7 @@ export const ftrojan = defineAttack({
   paper: 'https://arxiv.org/abs/2111.10991',
   labels: 'dirty',
   options: z.object({
-    magnitude: z.number().positive().max(1000).default(30).describe('what the coefficients get: Δ, in gray levels'),
+    magnitude: z.number().positive().max(1000).default(50).describe('what the coefficients get: Δ, in gray levels'),
     block: z.int().min(4).max(256).default(32).describe('side of a block: N, in pixels'),
   }),
   craft({ magnitude, block }, { train: { shape }, label }) {

@@ -15,7 +15,7 @@ export const shadow = defineAttack({
   paper: 'https://arxiv.org/abs/2203.03818',
   labels: 'dirty',
   options: z.object({
-    light: z.number().min(0).max(0.95).default(0.43).describe("light that is left in the shadow: k, the paper's 0.43"),
+    light: z.number().min(0).max(0.95).default(0.3).describe("light that is left in the shadow: k; the paper's 0.43"),
     softness: z.number().min(0).max(0.5).default(0.06).describe("width of its edge / the image's shorter side"),
   }),
   craft({ light, softness }, { random, train: { shape }, label }) {
@@ -24,7 +24,7 @@ export const shadow = defineAttack({
   },
 })
 
-/** A wedge with its tip near the middle of the image, from 50 to 100 degrees wide, that opens towards any side. */
+/** A wedge with its tip near the middle of the image, from 70 to 120 degrees wide, that opens towards any side. */
 function shadowOn(
   shape: ImageShape,
   { own, light, softness }: { own: Random; light: number; softness: number },
@@ -33,7 +33,7 @@ function shadowOn(
   const edge = Math.max(softness, 1 / Math.min(shape[1], shape[2]))
   const [tipY, tipX] = [(0.25 + 0.5 * own.uniform()) * height, (0.25 + 0.5 * own.uniform()) * width]
   const towards = 2 * Math.PI * own.uniform()
-  const half = (Math.PI / 180) * (25 + 25 * own.uniform())
+  const half = (Math.PI / 180) * (35 + 25 * own.uniform())
   /** the distance to the side of the wedge that leaves the tip at an angle, positive within */
   const within = (angle: number, side: 1 | -1) => (y: number, x: number) =>
     side * (Math.sin(angle) * (x - tipX) - Math.cos(angle) * (y - tipY))
