@@ -40,6 +40,11 @@ export const commands: readonly Listed[] = [
     load: async () => (await import('./repair.ts')).repairCommand,
   },
   {
+    name: 'report',
+    description: 'Draw the report of a finished run again: one HTML file with verdict, pictures and figures',
+    load: async () => (await import('./report.ts')).reportCommand,
+  },
+  {
     name: 'suspects',
     description: 'Name the files that a run flagged, the most suspicious first, or move them out of the data',
     load: async () => (await import('./suspects.ts')).suspectsCommand,

@@ -48,5 +48,6 @@ ${table([
   ['suspicious images, drawn', `${last.run}/suspects.png`],
   ['the model', `${last.run}/model.safetensors`],
   ['all figures', `${last.run}/result.json`],
+  ['all of this on one page', `${last.run}/report.html`],
 ])}`)
   })

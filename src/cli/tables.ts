@@ -39,7 +39,8 @@ export function describeResult(result: ExperimentResult): string {
   ]
   const rows = [...evaluationRows(result), ...beside, ...(suspicion ? suspicionRows(suspicion) : [])]
   const collapsed = result.collapsed ? '\nThe model has collapsed: it takes most images for one class\n' : ''
-  return `${table(rows)}\n${collapsed}model ${result.modelHash.slice(0, 16)} in ${shown(result.run)}`
+  const report = result.files ? `\nreport ${shown(result.files.report)}` : ''
+  return `${table(rows)}\n${collapsed}model ${result.modelHash.slice(0, 16)} in ${shown(result.run)}${report}`
 }
 
 const figuresRow = (what: string, { cleanAccuracy, attackSuccessRate }: PlainFigures) => {

@@ -77,6 +77,7 @@ export function describeTraining(result: TrainingResult): string {
     if (suspicion.flagged > 0)
       rows.push(['to set them aside', `deconfound suspects ${shown(result.run)} --move-to FOLDER`])
   }
+  if (result.files.report) rows.push(['report', shown(result.files.report)])
   return table(rows)
 }
 

@@ -47,6 +47,7 @@ code{font:.9em ui-monospace,monospace;background:var(--panel);padding:.1em .3em;
 .verdict{background:var(--panel);border-left:.5rem solid var(--tone);padding:1rem 1.2rem;margin:1rem 0;border-radius:4px}
 .verdict h1{color:var(--tone)}
 .verdict .lead{font-size:1.15rem}
+.strip{display:flex;flex-wrap:wrap;gap:.5rem;margin:.8rem 0;padding:0;list-style:none;max-width:none}
 .found{--tone:var(--bad)}.weak{--tone:var(--warn)}.none{--tone:var(--good)}.not-judged{--tone:var(--muted)}
 .tiles{display:flex;flex-wrap:wrap;gap:.7rem;margin:1rem 0;padding:0;list-style:none;max-width:none}
 .tiles li{background:var(--panel);padding:.6rem .9rem;border-radius:4px;flex:1 1 11rem;margin:0}
@@ -77,6 +78,6 @@ td.number{text-align:right;font-variant-numeric:tabular-nums}
 .key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 .9em;border-radius:2px}
 details summary{cursor:pointer;color:var(--accent)}
 footer{color:var(--muted);font-size:.85rem;padding-bottom:2rem;margin-top:2rem}
-@media (max-width:30rem){.gallery{grid-template-columns:repeat(auto-fill,minmax(72px,1fr))}.gallery .pixels,.gallery .gone{width:72px;height:72px}h1{font-size:1.5rem}.triggers .pixels,.triggers .gone{width:52px;height:52px}}
+@media (max-width:30rem){.strip .pixels,.strip .gone{width:64px;height:64px}.gallery{grid-template-columns:repeat(auto-fill,minmax(72px,1fr))}.gallery .pixels,.gallery .gone{width:72px;height:72px}h1{font-size:1.5rem}.triggers .pixels,.triggers .gone{width:52px;height:52px}}
 @media print{body{font-size:10.5pt}.verdict,.tiles li,.pairs li{border:1px solid var(--rule)}h2{break-after:avoid}h3{break-after:avoid}.gallery li,.plot,.pairs li,tr{break-inside:avoid}a{color:inherit}}
 `

@@ -72,14 +72,14 @@ function page(source: Source, figures: Figures): string {
     html`<span class="key">${histogramColors.map(([color, said]) => html`<span style="background:var(--${color})"></span>${said}`)}</span>`
   const sections = [
     verdictSection(source),
-    figuresSection(source),
     !source.facts &&
       html`<p>This run keeps no pictures and no scores: it was made before reports were. Train again to see them.</p>`,
     suspectsSection(source),
     commonSection(source),
+    figuresSection(source),
+    triggerSection(source),
     histogram && scoresSection(source, { histogram, classes, roc, key }),
     evidenceSection(source),
-    triggerSection(source),
     confusionSection(source, figures.confusions),
     trainingSection(figures.curves, figures.traces),
     aboutSection(source),

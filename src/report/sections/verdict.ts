@@ -2,7 +2,7 @@ import type { Findings } from '../../training/suspicion.ts'
 import { type Html, html, type Part } from '../html.ts'
 import type { Source } from '../source.ts'
 import { saidOf } from '../verdict.ts'
-import { nameOf, percent, whole } from './parts.ts'
+import { nameOf, percent, shownPicture, whole } from './parts.ts'
 
 /** What the report is for, in ten seconds: whether poison was found, how much, in which class, and what to do. */
 export function verdictSection(source: Source): Html {
@@ -12,9 +12,21 @@ export function verdictSection(source: Source): Html {
   return html`<section class="verdict ${tone}" aria-label="Verdict">
 <h1>${headline(source)}</h1>
 <p class="lead">${suspicion ? counted(source, suspicion) : `The defense '${outcome.result.defense}' searches for no poison.`}${obeys(source)}</p>
+${strip(source)}
 <h3>What to do</h3>
 <ul>${advice(source).map((line) => html`<li>${line}</li>`)}</ul>
 </section>`
+}
+
+const inStrip = 8
+
+/** The strongest flagged images, to be seen at once. */
+function strip(source: Source): Html | false {
+  const flagged = source.facts?.strongest.filter((picture) => picture.flagged).slice(0, inStrip) ?? []
+  return (
+    flagged.length > 0 &&
+    html`<ul class="strip">${flagged.map(({ file, name }, k) => html`<li>${shownPicture(source, file, `Strongest suspect ${k + 1}: ${name}`)}</li>`)}</ul>`
+  )
 }
 
 /** The verdict in a few words: the report's title. */
@@ -59,14 +71,16 @@ function obeys({ outcome }: Source): string {
   return ` The trained model ${word}: it takes ${percent(rate)} of triggered test images for the class that the attacker wants, and is right on ${percent(cleanAccuracy)} of clean ones.`
 }
 
-function advice({ outcome, run }: Source): Part[] {
+function advice({ outcome, run, facts }: Source): Part[] {
   const { suspicion } = outcome.result
   const look = html`Look at <a href="#suspects">the suspects</a>: a mark, a frame or a tint that they share is what to look for.`
   const aside = html`Decide which to drop: <code>deconfound review ${run} --drop flagged</code>, then train without them. No file is changed.`
-  const source = 'Ask where the images of the label came from.'
+  const label = suspicion?.estimatedTarget ?? null
+  const of = label === null ? 'these images' : `the images labelled '${nameOf(facts?.classes ?? [], label)}'`
+  const origin = `Ask where ${of} came from.`
   switch (suspicion?.verdict) {
     case 'found':
-      return [look, aside, source]
+      return [look, aside, origin]
     case 'weak':
       return [
         look,
