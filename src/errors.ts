@@ -8,6 +8,7 @@ export const exitCode = {
   space: 5,
   locked: 6,
   verification: 7,
+  suspects: 10,
   saved: 75,
 } as const
 

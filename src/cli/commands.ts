@@ -20,6 +20,11 @@ export const commands: readonly Listed[] = [
     load: async () => (await import('./train.ts')).trainCommand,
   },
   {
+    name: 'audit',
+    description: 'Search your own images for poison without training a model: a verdict, a report, lists of suspects',
+    load: async () => (await import('./audit.ts')).auditCommand,
+  },
+  {
     name: 'check',
     description: 'Say what is wrong with a data set before anything is trained: broken files, copies, telltale labels',
     load: async () => (await import('./check.ts')).checkCommand,

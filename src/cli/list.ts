@@ -108,7 +108,7 @@ function runTable(runs: readonly ListedRun[]): string {
 }
 
 /** Whether a run is of a person's own images, which nobody poisoned knowingly. */
-const isOwn = (kind: ListedRun['kind']) => kind === 'training' || kind === 'repair'
+const isOwn = (kind: ListedRun['kind']) => ['training', 'audit', 'repair'].includes(kind)
 
 const none = '–'
 const shown = (value: unknown) => (value === undefined ? none : String(value))

@@ -4,6 +4,7 @@ import { UserError } from '../errors.ts'
 import { resumeRun } from '../experiment/resume.ts'
 import { writeRecord } from '../experiment/store/records.ts'
 import { openRun } from '../experiment/store/run-folder.ts'
+import { describeAudit } from './audit.ts'
 import { withExamples } from './failure.ts'
 import { describeRepair } from './repair.ts'
 import { inRun } from './session.ts'
@@ -31,5 +32,6 @@ export const resumeCommand = withExamples(
   )
   if (json) printJson(result)
   else if ('cleanAccuracy' in result) print(describeResult(result))
-  else print('givenHash' in result ? describeRepair(result) : describeTraining(result))
+  else if ('givenHash' in result) print(describeRepair(result))
+  else print('flaggedShare' in result ? describeAudit(result) : describeTraining(result))
 })

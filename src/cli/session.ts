@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
+import type { DefenseEntry } from '../defenses/defense.ts'
 import { defenses } from '../defenses/index.ts'
 import { exitCode, UserError } from '../errors.ts'
 import type { Listener } from '../experiment/prepare/listener.ts'
@@ -31,8 +32,7 @@ export async function inRun<T>(
 ): Promise<T> {
   const folder = open()
   try {
-    const { stages } = defenses[folder.config.defense]
-    return await withListener((listener) => body(folder, listener), stages)
+    return await withListener((listener) => body(folder, listener), stagesOf(folder))
   } catch (error) {
     const begun = !folder.fresh || hasCheckpoints(folder)
     if (!begun) rmSync(folder.path, { recursive: true })
@@ -43,6 +43,13 @@ export async function inRun<T>(
   } finally {
     folder.close()
   }
+}
+
+/** The stages that a run goes through: an audit trains no model. */
+function stagesOf({ kind, config }: RunFolder): Stages {
+  const { stages, search } = defenses[config.defense] as DefenseEntry
+  if (kind !== 'audit' || !search) return stages
+  return Object.fromEntries(Object.entries(stages).filter(([name]) => search.stages.includes(name)))
 }
 
 /** Ends after which the same settings and data may well get further. */

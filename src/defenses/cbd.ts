@@ -129,6 +129,17 @@ export const cbd = defineDefense({
     })
     return { classifier, suspicion }
   },
+  search: {
+    stages: ['confounder'],
+    async run(options, view) {
+      const confounder = startConfounder(view, recipeOf(options, view.recipe), {
+        ...options,
+        level: levelOf(options, view),
+      })
+      await confounder.trainTo(options.confounderEpochs)
+      return suspicionOf({ losses: await confounder.losses(), confounder }, options, view)
+    },
+  },
   tuning: {
     grid: { confounderEpochs: [3, 5, 8], bottleneck: [1e-5, 1e-4, 1e-3] },
     async train(options, view, { settings, wanted, tried }) {

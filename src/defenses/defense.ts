@@ -53,8 +53,17 @@ export interface DefenseEntry<Schema extends z.ZodObject = z.ZodObject> {
    * absent where it cannot
    */
   readonly repairs?: Partial<z.input<Schema>>
+  /** how it searches without training a model; absent where scores come out of that training, or there are none */
+  readonly search?: Search<z.output<Schema>>
   /** how settings are compared, for a defense that says which ones to search */
   readonly tuning?: Tuning<z.output<Schema>>
+}
+
+/** A search for poison without the training of a model. */
+export interface Search<Options> {
+  /** those of the entry's stages that the search goes through */
+  readonly stages: readonly string[]
+  run(options: Options, view: DefenderView): Promise<Suspicion>
 }
 
 /** Values of some options, by name. */

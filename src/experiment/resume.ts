@@ -1,10 +1,13 @@
 import { UserError } from '../errors.ts'
+import { runAudit } from './audit.ts'
 import type { Listener } from './prepare/listener.ts'
 import { runRepair } from './repair.ts'
 import { runExperiment } from './run.ts'
 import { readResult } from './store/records.ts'
 import type { RunFolder } from './store/run-folder.ts'
 import {
+  type AuditResult,
+  auditSchema,
   type ExperimentResult,
   experimentSchema,
   type RepairResult,
@@ -15,7 +18,7 @@ import {
 import { runTraining } from './train.ts'
 
 /** The result of a run of whatever kind. */
-export type RunResult = ExperimentResult | TrainingResult | RepairResult
+export type RunResult = ExperimentResult | TrainingResult | AuditResult | RepairResult
 
 /** Goes on with a run of any kind; a finished one gives its result again and is not touched. */
 export async function resumeRun(folder: RunFolder, listener: Listener): Promise<RunResult> {
@@ -27,6 +30,8 @@ export async function resumeRun(folder: RunFolder, listener: Listener): Promise<
   const finished = finishedResult(folder, listener)
   if (folder.kind === 'repair')
     return finished === undefined ? runRepair(folder, listener) : readResult(repairSchema, finished)
+  if (folder.kind === 'audit')
+    return finished === undefined ? runAudit(folder, listener) : readResult(auditSchema, finished)
   return finished === undefined ? runTraining(folder, listener) : readResult(trainingSchema, finished)
 }
 

@@ -112,7 +112,7 @@ function agreement({ labels }: ImageSet, answers: Int32Array | null): number | n
 }
 
 /** What a suspicion amounts to, with a remark on a ranking that leans where no image is flagged. */
-function judged(suspicion: Suspicion, { labels, classes }: ImageSet): Findings {
+export function judged(suspicion: Suspicion, { labels, classes }: ImageSet): Findings {
   const found = findings(suspicion, labels)
   const leading = found.flagged === 0 ? leadingLabel(suspicion, labels) : null
   if (!leading) return found

@@ -104,7 +104,10 @@ export function readScores(run: string): Scores | null {
   const path = join(run, kept.scores)
   if (!existsSync(path)) return null
   const { tensors } = parseSafetensors(readFileSync(path), `'${path}'`)
-  const bytesOf = (name: string) => tensors.get(name)?.bytes.slice() ?? null
+  const bytesOf = (name: string) => {
+    const found = tensors.get(name)
+    return found ? new Uint8Array(found.bytes) : null // a copy, which is aligned
+  }
   const [score, label, truth] = ['score', 'label', 'truth'].map(bytesOf)
   if (!score || !label) throw new UserError('data', `Cannot read '${path}': it holds no scores; restore the file`)
   return { score: new Float32Array(score.buffer), label: new Int32Array(label.buffer), truth: truth ?? null }

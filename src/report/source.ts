@@ -5,6 +5,8 @@ import { parseConfigFile } from '../experiment/settings/config.ts'
 import { readResult } from '../experiment/store/records.ts'
 import { readMetrics } from '../experiment/store/run-folder.ts'
 import {
+  type AuditResult,
+  auditSchema,
   type ExperimentResult,
   experimentSchema,
   type TrainingResult,
@@ -17,6 +19,7 @@ import { type LoadPicture, pictureLoader } from './pictures.ts'
 export type Outcome =
   | { readonly kind: 'experiment'; readonly result: ExperimentResult }
   | { readonly kind: 'training'; readonly result: TrainingResult }
+  | { readonly kind: 'audit'; readonly result: AuditResult }
 
 /** All that a report is drawn from. */
 export interface Source {
@@ -30,7 +33,7 @@ export interface Source {
   readonly picture: LoadPicture
 }
 
-const schemas = { experiment: experimentSchema, training: trainingSchema }
+const schemas = { experiment: experimentSchema, training: trainingSchema, audit: auditSchema }
 
 /** Reads a finished run; a UserError where there is none, or none that a report tells of. */
 export async function readSource(path: string): Promise<Source> {

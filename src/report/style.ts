@@ -34,7 +34,7 @@ export const style = `
 :root{color-scheme:light dark;${variables(colors.light)}}
 @media screen and (prefers-color-scheme:dark){:root{${variables(colors.dark)}}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif;overflow-wrap:break-word}
 main,header,footer{max-width:60rem;margin:0 auto;padding:0 1rem}
 a{color:var(--accent)}
 h1{font-size:1.9rem;line-height:1.2;margin:.4rem 0}
@@ -73,6 +73,7 @@ table{border-collapse:collapse;margin:.6rem 0;font-size:.92rem}
 th,td{text-align:left;vertical-align:top;padding:.25rem .9rem .25rem 0;border-bottom:1px solid var(--rule)}
 th{font-weight:600}
 thead th{border-bottom:2px solid var(--rule)}
+td,code,figcaption{overflow-wrap:anywhere}.row td{overflow-wrap:normal}
 td.number{text-align:right;font-variant-numeric:tabular-nums}
 .triggers .pixels,.triggers .gone{width:72px;height:72px}
 .key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 .9em;border-radius:2px}

@@ -24,6 +24,16 @@ export function writeSuspects(path: string, images: ImageSet, { score, threshold
 
 const heads = ['rank', 'flagged', 'score', 'label', 'file']
 
+/** The same as JSON lines. */
+export function writeSuspectLines(path: string, images: ImageSet, { score, threshold }: Suspicion): void {
+  const lines = Array.from(argsort(score, { descending: true }), (i, rank) => {
+    const value = score[i] as number
+    const label = images.classes[images.labels[i] as number]
+    return JSON.stringify({ rank: rank + 1, flagged: value > threshold, score: value, label, file: images.names[i] })
+  })
+  writeAtomically(path, `${lines.join('\n')}\n`)
+}
+
 /** The files that such a list flags, best first, as it names them. */
 export function readFlagged(path: string): string[] {
   const [first, ...lines] = readFileSync(path, 'utf8').trimEnd().split('\n')

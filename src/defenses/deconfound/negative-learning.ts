@@ -6,7 +6,7 @@ import type { Loss } from '../../training/learn-labels.ts'
 const period = 2
 
 /** Labels, one per image, and which images are flagged as poisoned. */
-interface FlaggedImages {
+export interface FlaggedImages {
   readonly labels: Int32Array
   readonly flagged: (image: number) => boolean
 }

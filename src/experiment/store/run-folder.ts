@@ -11,15 +11,16 @@ import { requireWritable } from './new-folders.ts'
 
 // A run's directory:
 //   config.yaml         everything that determines the run; it alone repeats it
-//   kind                `experiment` (truth known), `training` (a person's own folder), `repair` (of a model with clean images)
-//                       or `tuning` (a search over settings)
+//   kind                `experiment` (truth known), `training` (a person's own folder), `audit` (of a folder, without a
+//                       model), `repair` (of a model with clean images) or `tuning` (a search over settings)
 //   environment.json    machine, versions, data hash
 //   metrics.jsonl       a line per finished epoch
 //   events.out.tfevents.…  the same for TensorBoard
 //   checkpoints/        one file per stage, and the one before
-//   result.json         at the end; model.safetensors, truth.json, suspects.csv, preview.png beside it
+//   result.json         at the end; model.safetensors, truth.json, suspects.csv, preview.png beside it;
+//                       report.html, and what it is drawn from: report.json, scores.safetensors, pictures/
 
-const kinds = ['experiment', 'training', 'repair', 'tuning'] as const
+const kinds = ['experiment', 'training', 'audit', 'repair', 'tuning'] as const
 export type RunKind = (typeof kinds)[number]
 
 /** A run's directory, locked for one writer until `close`. */
@@ -41,7 +42,8 @@ export interface RunFolder {
 export function createRun(parent: string, kind: RunKind, config: Config): RunFolder {
   const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')
   const experiment = `${config.dataset}-${config.attack}-${config.defense}`
-  const what = { training: `train-${config.defense}`, repair: `repair-${config.defense}` }[kind as string] ?? experiment
+  const own = { training: 'train', audit: 'audit', repair: 'repair' }[kind as string]
+  const what = own ? `${own}-${config.defense}` : experiment
   const path = resolve(parent, `${time}-${what}-${randomBytes(3).toString('hex')}`)
   requireRuns(parent)
   try {

@@ -138,6 +138,33 @@ export const trainingSchema = z.strictObject({
   environment,
 })
 
+/** The result of searching a person's own folder without training a model. */
+export const auditSchema = z.strictObject({
+  version: z.literal(resultVersion),
+  run: z.string(),
+  verdict: z.enum(verdicts),
+  flagged: z.int().min(0).describe('images flagged'),
+  flaggedShare: share.describe('of the images that were searched'),
+  flaggedLabel: z.string().nullable().describe('that more than half of the flagged images carry'),
+  data: z.string().nullable(),
+  defense: z.string(),
+  preset: z.string(),
+  seed: z.int(),
+  classes: z.array(z.string()).readonly(),
+  trainingImages: z.int().describe('images that were searched'),
+  skippedFiles,
+  heldOutImages: z.int(),
+  suspicion: z.strictObject(findings),
+  files: z.strictObject({
+    suspects: z.string(),
+    suspectsLines: z.string().describe('the same as JSON lines'),
+    picture: z.string(),
+    report: z.string(),
+  }),
+  seconds: z.number(),
+  environment,
+})
+
 /** The result of repairing a model with clean images, where it is not known whether there was anything to repair. */
 export const repairSchema = z.strictObject({
   version: z.literal(resultVersion),
@@ -162,6 +189,7 @@ export const repairSchema = z.strictObject({
   environment,
 })
 
+export type AuditResult = z.output<typeof auditSchema>
 export type RepairResult = z.output<typeof repairSchema>
 export type ExperimentResult = z.output<typeof experimentSchema>
 export type TrainingResult = z.output<typeof trainingSchema>

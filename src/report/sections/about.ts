@@ -13,7 +13,7 @@ export function evidenceSection(source: Source): Html | null {
   if (!suspicion) return null
   const entry = defenses[defense as DefenseName] as DefenseEntry | undefined
   const images = searched(source)
-  const heldOut = outcome.kind === 'training' ? outcome.result.heldOutImages : 0
+  const heldOut = outcome.kind !== 'experiment' ? outcome.result.heldOutImages : 0
   const limits: Part[] = [
     'A flagged image is not proven to be poisoned: clean images that share a watermark, a frame or an unusual background can be flagged too.',
     'An image that is not flagged is not proven to be clean.',
@@ -36,7 +36,7 @@ const shownFiles = 20
 export function aboutSection({ outcome, settings, run, facts }: Source): Html {
   const { result, kind } = outcome
   const { environment, skippedFiles = [], seconds } = result
-  const again = { experiment: 'run', training: 'train' }[kind]
+  const again = { experiment: 'run', training: 'train', audit: 'audit' }[kind]
   const rows = (record: Readonly<Record<string, unknown>>) =>
     Object.entries(record).map(([name, value]): Part[] => [
       name,
