@@ -9,6 +9,7 @@ export default defineConfig({
     maxWorkers: 2,
     // Ten times what the slowest test takes alone: cores may be shared with other work.
     testTimeout: 180_000,
+    hookTimeout: 180_000,
     // One core per test file: threads that wait for each other would spin against the other file's.
     env: { OMP_NUM_THREADS: '1', OMP_WAIT_POLICY: 'passive' },
     reporters: ['default', closingLine],
