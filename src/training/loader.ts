@@ -61,7 +61,7 @@ export function loader(set: ImageSet, device: string): Loader {
     )
   const onHost = (indices: Int32Array) => take(stores, placesOf(indices))
   const resident =
-    device !== 'cpu' && count * rows.bytes <= residentShare * deviceBytes(device)
+    device !== 'cpu' && count > 0 && count * rows.bytes <= residentShare * deviceBytes(device)
       ? keep(scope(() => cat(inOrder(count, uploadedTogether).map((part) => onHost(part).to({ device })))))
       : null
   /** uint8 [indices, height, width, channels] on the device, whole images */
