@@ -71,7 +71,9 @@ describe('a detector on a finished experiment', () => {
     const allowed = ['batch', 'classes', 'clean', 'compute', 'images', 'model', 'onProgress', 'random']
     expect(Object.keys(view).sort()).toEqual(allowed)
     expect(Object.keys(view.images).sort()).toEqual(['ahead', 'count', 'free', 'images', 'labels', 'labelsOf', 'shape'])
-    const { poisoned, originalLabels } = JSON.parse(readFileSync(join(experiment.run, 'truth.json'), 'utf8'))
+    const truth = JSON.parse(readFileSync(join(experiment.run, 'truth.json'), 'utf8'))
+    const { poisoned, originalLabels, givenLabels } = truth
+    expect(new Set(givenLabels)).toEqual(new Set([3]))
     expect(poisoned.length).toBe(experiment.poisonedImages)
     const relabelled = originalLabels.filter((label: number) => label !== 3).length
     expect(view.images.labels.filter((label) => label === 3).length).toBeGreaterThanOrEqual(relabelled)

@@ -52,13 +52,13 @@ export async function craftAttack(
 ): Promise<CraftedAttack> {
   const classes = train.classes.length
   const target = targetOf(config, train.classes)
-  const changes = labelsOf(config.attack, config.options.attack)
-  const labels: Readonly<Record<Config['labelling'], Crafted['label']>> = {
+  const kind = labelsOf(config.attack, config.options.attack)
+  const labelBy: Readonly<Record<Config['labelling'], Crafted['label']>> = {
     'all-to-one': () => target,
     'all-to-all': (y) => (y + 1) % classes,
     untargeted: () => null,
   }
-  if (changes !== 'none' && config.labelling === 'all-to-one') listener.say(describeTarget(config, train.classes))
+  if (kind !== 'none' && config.labelling === 'all-to-one') listener.say(describeTarget(config, train.classes))
   const random = new Random(config.seed)
   // An attacker trains by the recipe from fresh weights, and balances nothing: how the defender begins must not change the trigger.
   const options = { ...config.options, model: formOf(config.options.model) }
@@ -80,7 +80,7 @@ export async function craftAttack(
       train,
       target,
       compute,
-      label: labels[config.labelling],
+      label: labelBy[config.labelling],
       poisoned: (eligible) => choosePoison(train.labels, { eligible }, draw(eligible)).poisoned,
       poison: (attack) => poison(train, attack, draw(attack.eligible)).set,
       part: (option) =>

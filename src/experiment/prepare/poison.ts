@@ -72,9 +72,10 @@ export function poison(clean: ImageSet, attack: Crafted, draw: PoisonDraw): { se
   const triggeredRows = replaceRows(clean.rows, poisoned, changedRows(clean, poisoned, change))
   const rows = cover ? replaceRows(triggeredRows, covers, changedRows(clean, covers, cover.apply)) : triggeredRows
   const labels = clean.labels.slice()
+  const count = clean.classes.length
   for (const i of poisoned) {
     const y = clean.labels[i] as number
-    labels[i] = attack.label(y) ?? anotherLabel(y, clean.classes.length, draw.random.fork(`label ${i}`))
+    labels[i] = attack.label(y) ?? anotherLabel(y, { count, random: draw.random.fork(`label ${i}`) })
   }
 
   const hash = createHash('sha256')
@@ -84,8 +85,8 @@ export function poison(clean: ImageSet, attack: Crafted, draw: PoisonDraw): { se
   return { set, truth: { poisoned, covers, originalLabels: clean.labels, hash } }
 }
 
-/** Any of the `count` classes but `y`, each as likely. */
-function anotherLabel(y: number, count: number, random: Random): number {
+/** Any of the classes but `y`, each as likely. */
+function anotherLabel(y: number, { count, random }: { count: number; random: Random }): number {
   return (y + 1 + random.integer(count - 1)) % count
 }
 
