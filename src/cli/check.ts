@@ -19,6 +19,7 @@ const without = [
   'test-share',
   'clean-share',
   'clean',
+  'without',
   'defense',
   'preset',
   'reference',

@@ -55,6 +55,16 @@ export const commands: readonly Listed[] = [
     load: async () => (await import('./suspects.ts')).suspectsCommand,
   },
   {
+    name: 'review',
+    description: 'Decide on images of a run: keep, drop, unsure; what is decided stays with the run',
+    load: async () => (await import('./review.ts')).reviewCommand,
+  },
+  {
+    name: 'clean-list',
+    description: 'Write the images of a run that are kept as a list of paths and labels',
+    load: async () => (await import('./clean-list.ts')).cleanListCommand,
+  },
+  {
     name: 'run',
     description: 'An experiment with known truth: poison a data set, train by a defense, measure',
     load: async () => (await import('./run.ts')).runCommand,

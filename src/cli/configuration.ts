@@ -65,7 +65,7 @@ export function withSettings(
 }
 
 /** Settings that are taken as they are written, whatever they look like. */
-const paths = ['data', 'clean']
+const paths = ['data', 'clean', 'without']
 
 /** The configuration from a file and flags; flags win. */
 export function readConfiguration(command: Command, complete = (given: Record<string, unknown>) => given): Config {

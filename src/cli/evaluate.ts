@@ -8,7 +8,18 @@ import { withListener } from './session.ts'
 import { evaluationRows, table } from './tables.ts'
 import { print, printJson } from './terminal.ts'
 
-const without = ['defense', 'preset', 'epochs', 'model', 'rate', 'holdout', 'clean', 'reference', 'test-share'] as const
+const without = [
+  'defense',
+  'preset',
+  'epochs',
+  'model',
+  'rate',
+  'holdout',
+  'clean',
+  'without',
+  'reference',
+  'test-share',
+] as const
 
 export const evaluateCommand = withExamples(
   withForeign(withSettings(new Command('evaluate'), { without, quiet: recipe }))

@@ -83,10 +83,12 @@ function entryHelp(described: ReturnType<OfEntries['describe']>): string {
   return described.map((option, i) => (heads[i] as string).padEnd(width) + withDefault(option)).join('\n')
 }
 
+const paths: Readonly<Record<string, string>> = { data: '<folder>', clean: '<folder>', without: '<file>' }
+
 /** A flag for an option that a schema describes. Its values are checked by the schema, which also says what there is. */
 export function flagFor(described: Described): Option {
   const { name, choices } = described
-  const form = name === 'data' || name === 'clean' ? '<folder>' : described.form
+  const form = paths[name] ?? described.form
   const listed = choices && choices.length <= 4 ? `, of ${choices.join(', ')}` : ''
   const parse = (value: string) => {
     if (!value.startsWith('--')) return value

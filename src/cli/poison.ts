@@ -11,7 +11,17 @@ import { print, printJson } from './terminal.ts'
 
 const forms = Object.entries(formats).map(([name, { title }]) => `${name}: ${title}`)
 
-const without = ['defense', 'preset', 'epochs', 'holdout', 'runs', 'clean', 'clean-share', 'reference'] as const
+const without = [
+  'defense',
+  'preset',
+  'epochs',
+  'holdout',
+  'runs',
+  'clean',
+  'without',
+  'clean-share',
+  'reference',
+] as const
 const formNames = Object.keys(formats) as (keyof typeof formats)[]
 
 export const poisonCommand = withExamples(

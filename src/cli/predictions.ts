@@ -1,5 +1,5 @@
 import type { Classification } from '../experiment/measure/classify.ts'
-import { csv, textCell } from '../report/csv.ts'
+import { csv, textCell } from '../experiment/store/csv.ts'
 import { percent, table } from './tables.ts'
 
 /** What was classified, and below what was refused. */

@@ -7,7 +7,17 @@ import { withListener } from './session.ts'
 import { reportRows, table } from './tables.ts'
 import { print, printJson } from './terminal.ts'
 
-const without = ['defense', 'preset', 'epochs', 'holdout', 'runs', 'clean', 'clean-share', 'reference'] as const
+const without = [
+  'defense',
+  'preset',
+  'epochs',
+  'holdout',
+  'runs',
+  'clean',
+  'without',
+  'clean-share',
+  'reference',
+] as const
 
 export const previewCommand = withExamples(
   withSettings(new Command('preview'), { without, quiet: recipe })

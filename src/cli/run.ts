@@ -13,7 +13,7 @@ import { describeResult } from './tables.ts'
 import { print, printJson, tell } from './terminal.ts'
 
 export const runCommand = withExamples(
-  withSettings(new Command('run'), { without: ['holdout', 'clean'] })
+  withSettings(new Command('run'), { without: ['holdout', 'clean', 'without'] })
     .option('--dry-run', 'check everything, say what would be done, and stop')
     .option('--record <folder>', 'keep the result as a small file there; where it is kept already, do nothing'),
   'deconfound run --attack badnets --defense cbd',

@@ -25,7 +25,7 @@ const own = describeOptions(searchSettings)
 const defaults = { defense: 'cbd' } as const
 
 export const tuneCommand = withExamples(
-  withSettings(new Command('tune'), { without: ['holdout', 'clean', 'reference'], defaults })
+  withSettings(new Command('tune'), { without: ['holdout', 'clean', 'without', 'reference'], defaults })
     .option(
       '--by <criterion>',
       `what the applied setting is best by, of ${criteria.join(', ')}`,

@@ -13,6 +13,7 @@ import { classify } from './measure/evaluate.ts'
 import { leadingLabel } from './measure/leading-label.ts'
 import { countedBeginning } from './prepare/beginning.ts'
 import { loadDataset, onData } from './prepare/data.ts'
+import { withoutDropped } from './prepare/decided.ts'
 import { defend, refuseWithoutClean } from './prepare/defend.ts'
 import { holdOut } from './prepare/hold-out.ts'
 import type { Listener } from './prepare/listener.ts'
@@ -123,7 +124,8 @@ export function judged(suspicion: Suspicion, { labels, classes }: ImageSet): Fin
 
 /** The images to train on, those held out, and those that are trusted; refuses all that cannot be trained on. */
 export async function loadUntrusted(config: Config, listener: Listener) {
-  const { train: given, test, problems } = await loadDataset(config, listener)
+  const { train, test, problems } = await loadDataset(config, listener)
+  const given = withoutDropped(train, config, listener)
   if (test) listener.say('the test images are not trained on: agreement with them is measured')
   const clean = await loadTrusted(config, given, listener)
   refuseWithoutClean(config, clean)

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { UserError } from '../errors.ts'
+import { csv, plainText, textCell } from '../experiment/store/csv.ts'
 import { writeAtomically } from '../files.ts'
 import { argsort } from '../training/argsort.ts'
 import { type ImageSet, pixelsOf } from '../training/images.ts'
 import { slices } from '../training/loader.ts'
 import type { Suspicion } from '../training/suspicion.ts'
-import { csv, plainText, textCell } from './csv.ts'
 import { sheet } from './sheet.ts'
 
 /**
@@ -34,17 +34,30 @@ export function writeSuspectLines(path: string, images: ImageSet, { score, thres
   writeAtomically(path, `${lines.join('\n')}\n`)
 }
 
+/** An image as such a list tells of it. */
+export interface Suspect {
+  readonly file: string
+  readonly label: string
+  readonly flagged: boolean
+}
+
 /** The files that such a list flags, best first, as it names them. */
 export function readFlagged(path: string): string[] {
+  return readSuspects(path).flatMap(({ file, flagged }) => (flagged ? [file] : []))
+}
+
+/** All images of such a list, best first. */
+export function readSuspects(path: string): Suspect[] {
   const [first, ...lines] = readFileSync(path, 'utf8').trimEnd().split('\n')
-  const rows = lines.map((line) => /^\d+,(yes|no),[^,]*,"(?:[^"]|"")*","((?:[^"]|"")*)"$/.exec(line))
+  const rows = lines.map((line) => /^\d+,(yes|no),[^,]*,"((?:[^"]|"")*)","((?:[^"]|"")*)"$/.exec(line))
   if (first !== heads.join() || rows.includes(null)) {
     throw new UserError(
       'data',
       `Cannot read '${path}': it is no list of suspicious images; give the directory of a run`,
     )
   }
-  return rows.flatMap((row) => (row?.[1] === 'yes' ? [plainText((row[2] as string).replaceAll('""', '"'))] : []))
+  const text = (cell = '') => plainText(cell.replaceAll('""', '"'))
+  return rows.map((row) => ({ file: text(row?.[3]), label: text(row?.[2]), flagged: row?.[1] === 'yes' }))
 }
 
 /** How many images the picture shows, and in a row. */

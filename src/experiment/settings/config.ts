@@ -64,6 +64,10 @@ export const settings = z.strictObject({
     .string()
     .optional()
     .describe('instead, for a folder of your own: where images that you trust are, in folders of the same classes'),
+  without: z
+    .string()
+    .optional()
+    .describe("for a folder of your own: a run's decisions.csv, whose images to drop or unsure are left out"),
   defense: z.enum(names(defenses)).default('none').describe('how the model is trained'),
   preset: z.string().optional().describe("a named set of the defense's options (default: its first)"),
   reference: z
@@ -236,7 +240,7 @@ export function flattenConfig({ options, ...plain }: Config): Record<string, unk
 /** Settings that say how a result is computed, not what it is a result of. */
 export const isIncidental = (name: string) => incidental.includes(name) || namesFile(name)
 
-const incidental = ['data', 'clean', 'device', 'precision', 'threads', 'checkpoint-every', 'holdout']
+const incidental = ['data', 'clean', 'without', 'device', 'precision', 'threads', 'checkpoint-every', 'holdout']
 
 /** The first setting that makes two experiments different ones, and its two values. */
 export function firstDifference(one: Config, other: Config): { name: string; values: [unknown, unknown] } | undefined {

@@ -97,7 +97,12 @@ export function withAbsoluteData(config: Config): Config {
 }
 
 /** Where the data and other files are, absolute. */
-function pathsOf({ data, clean, options }: Config): Pick<Partial<Config>, 'data' | 'clean' | 'options'> {
+function pathsOf({
+  data,
+  clean,
+  without,
+  options,
+}: Config): Pick<Partial<Config>, 'data' | 'clean' | 'without' | 'options'> {
   return {
     options: {
       ...options,
@@ -106,6 +111,7 @@ function pathsOf({ data, clean, options }: Config): Pick<Partial<Config>, 'data'
     },
     ...(data === undefined ? {} : { data: resolve(data) }),
     ...(clean === undefined ? {} : { clean: resolve(clean) }),
+    ...(without === undefined ? {} : { without: resolve(without) }),
   }
 }
 
