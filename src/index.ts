@@ -16,6 +16,7 @@ export {
   classify,
   detect,
   evaluate,
+  exportModel,
   type Options,
   poisonData,
   preview,
@@ -24,6 +25,7 @@ export {
   run,
   train,
 } from './experiment/api.ts'
+export type { ExportedFile, ExportFormat } from './experiment/export-model.ts'
 export type { DetectionResult, GivenDetection } from './experiment/measure/detect.ts'
 export { type Cell, type Figures, type Summary, summarize } from './experiment/measure/summary.ts'
 export type { PoisonDataResult } from './experiment/poison-data.ts'

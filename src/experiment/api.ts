@@ -1,3 +1,4 @@
+import { type ExportOptions, exportFormats, exportModel as writeExport } from './export-model.ts'
 import { classifyFiles } from './measure/classify.ts'
 import { detectPoison, type GivenDetection, resolveDetection } from './measure/detect.ts'
 import { evaluateModel } from './measure/evaluate-model.ts'
@@ -123,6 +124,20 @@ export async function classify(
 ) {
   const compute = settleCompute({ device, precision: 'fp32', threads })
   return classifyFiles(modelFile(model), files, { compute, top, reading })
+}
+
+/** Writes a model, given as a file or as a run's directory, for other programs: `exportModel('runs/…', { formats: ['onnx'] })`. */
+export async function exportModel(
+  model: string,
+  {
+    formats = exportFormats,
+    threads = 0,
+    out,
+    listener,
+    ...reading
+  }: Omit<Options, 'runs'> & ForeignReading & Partial<Pick<ExportOptions, 'formats' | 'out' | 'threads'>> = {},
+) {
+  return writeExport(model, { formats, out, threads, reading }, { ...silent, ...listener })
 }
 
 /** Where `data` is given without `dataset`, the folder says which it is. */

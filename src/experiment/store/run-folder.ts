@@ -180,7 +180,7 @@ export function listRuns(parent: string): ListedRun[] {
     .filter((entry) => entry.isDirectory() && existsSync(join(parent, entry.name, 'config.yaml')))
     .map((entry) => join(parent, entry.name))
     .sort()
-    .flatMap((path) => {
+    .flatMap((path): ListedRun[] => {
       const kind = kindOf(path)
       if (!kind) return []
       const [config, result] = ['config.yaml', 'result.json'].map((name) => join(path, name)) as [string, string]
