@@ -7,13 +7,13 @@ import { defenses } from '../defenses/index.ts'
 import { UserError } from '../errors.ts'
 import {
   type Config,
-  describeOptions,
   flattenConfig,
   parseConfigFile,
   resolveConfig,
   type Settings,
   settings,
 } from '../experiment/settings/config.ts'
+import { describeOptions } from '../experiment/settings/describe-options.ts'
 import { parseFlag } from '../experiment/settings/flag.ts'
 import { models } from '../models/index.ts'
 import { entryOptions, flagFor, withEntryOptions } from './options.ts'

@@ -6,7 +6,7 @@ import {
   detectPoison,
   resolveDetection,
 } from '../experiment/measure/detect.ts'
-import { describeOptions } from '../experiment/settings/config.ts'
+import { describeOptions } from '../experiment/settings/describe-options.ts'
 import { parseFlag } from '../experiment/settings/flag.ts'
 import { withExamples } from './failure.ts'
 import { foreignReading, withForeign } from './foreign.ts'

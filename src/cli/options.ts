@@ -1,6 +1,6 @@
 import { type Argument, type Command, Option } from 'commander'
 import { UserError } from '../errors.ts'
-import type { Described } from '../experiment/settings/config.ts'
+import type { Described } from '../experiment/settings/describe-options.ts'
 import { noSuch } from '../experiment/settings/did-you-mean.ts'
 import { namesFile } from '../experiment/settings/file-options.ts'
 import { parseFlag } from '../experiment/settings/flag.ts'

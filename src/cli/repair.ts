@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { type GivenModel, repairDefaults, repairing, repairSettings, runRepair } from '../experiment/repair.ts'
-import { describeOptions, settings } from '../experiment/settings/config.ts'
+import { settings } from '../experiment/settings/config.ts'
+import { describeOptions } from '../experiment/settings/describe-options.ts'
 import { modelFile } from '../experiment/store/model-file.ts'
 import { createRun } from '../experiment/store/run-folder.ts'
 import type { RepairResult } from '../experiment/store/schema.ts'

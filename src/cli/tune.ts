@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { stringify } from 'yaml'
 import { UserError } from '../errors.ts'
 import { kebab } from '../experiment/settings/check.ts'
-import { describeOptions } from '../experiment/settings/config.ts'
+import { describeOptions } from '../experiment/settings/describe-options.ts'
 import { parseFlag } from '../experiment/settings/flag.ts'
 import {
   type Criterion,

@@ -5,7 +5,8 @@ import { datasets } from '../../datasets/index.ts'
 import { defenses } from '../../defenses/index.ts'
 import { UserError } from '../../errors.ts'
 import { models } from '../../models/index.ts'
-import { describeOptions, flattenConfig, parseConfigFile, resolveConfig, settings } from './config.ts'
+import { flattenConfig, parseConfigFile, resolveConfig, settings } from './config.ts'
+import { describeOptions } from './describe-options.ts'
 import { parseFlag } from './flag.ts'
 
 const pairs = Object.keys(attacks).flatMap((attack) =>
