@@ -54,6 +54,7 @@ export function writeCleanList(run: string, out: string): CleanList {
     else if (path === null) unnamed.push(file)
     else rows.push({ path: join(folder, path), label: textOf(label) ?? label })
   }
+  rows.sort((a, b) => (a.path < b.path ? -1 : 1)) // the order of scores is nobody's matter
   writeAtomically(out, form === 'csv' ? asCsv(rows, out) : rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
   return { run: resolve(run), out: resolve(out), kept: rows.length, leftOut, unnamed }
 }

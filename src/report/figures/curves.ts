@@ -67,7 +67,7 @@ export function traces({ plot, figure }: Drawing, metrics: readonly Line[]): Fig
         y: { label: trace, grid: true, zero: true },
         color: { domain: ['poisoned', 'clean'], range: ['var(--bad)', 'var(--accent)'] },
         marks: [
-          plot.lineY(points, { x: 'epoch', y: 'value', stroke: 'kind', strokeWidth: 2 }),
+          plot.lineY(points, { x: 'epoch', y: 'value', z: 'kind', stroke: 'kind', strokeWidth: 2 }),
           plot.dot(points, { x: 'epoch', y: 'value', fill: 'kind', r: 2 }),
           plot.text(ends, { x: 'epoch', y: 'value', text: 'kind', fill: 'kind', textAnchor: 'start', dx: 6 }),
         ],
