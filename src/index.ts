@@ -13,6 +13,7 @@ export { defineDetector } from './detectors/detector.ts'
 export { detectors } from './detectors/index.ts'
 export { UserError } from './errors.ts'
 export {
+  audit,
   classify,
   detect,
   evaluate,
@@ -34,7 +35,7 @@ export type { Config } from './experiment/settings/config.ts'
 export { parseConfigFile, resolveConfig } from './experiment/settings/config.ts'
 export type { GivenRepair, GivenSettings, GivenTraining } from './experiment/settings/given.ts'
 export { loadModel, type ModelDescription, saveModel } from './experiment/store/saved-model.ts'
-export type { ExperimentResult, RepairResult, TrainingResult } from './experiment/store/schema.ts'
+export type { AuditResult, ExperimentResult, RepairResult, TrainingResult } from './experiment/store/schema.ts'
 export { parseSweep, type Sweep } from './experiment/store/sweep-file.ts'
 export { runSweep, type SweepResult } from './experiment/sweep.ts'
 export { models } from './models/index.ts'

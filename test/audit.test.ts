@@ -43,14 +43,15 @@ describe('audit', () => {
     expect(result.verdict).toBe('found')
     expect(result.flaggedLabel).toBe('limit-30')
     const truth = JSON.parse(readFileSync(at('poisoned-truth', 'truth.json'), 'utf8'))
-    expect(truth).toBeTypeOf('object')
+    const poison = new Set(truth.poisoned.map(({ file }: { file: string }) => file))
     const lines = readFileSync(result.files.suspectsLines, 'utf8').trimEnd().split('\n')
-    const suspects = lines.map((line) => JSON.parse(line) as { flagged: boolean; label: string; file: string })
+    const suspects = lines.map((line) => JSON.parse(line) as { flagged: boolean; file: string })
     expect(suspects.length).toBe(700)
     const flagged = suspects.filter((suspect) => suspect.flagged)
     expect(flagged.length).toBe(result.flagged)
-    expect(Math.abs(flagged.length - 70)).toBeLessThanOrEqual(3)
-    expect(flagged.filter(({ label }) => label === 'limit-30').length).toBeGreaterThanOrEqual(68)
+    const hits = flagged.filter(({ file }) => poison.has(file)).length
+    expect(hits / poison.size).toBeGreaterThanOrEqual(0.98) // 69 of 70
+    expect((flagged.length - hits) / (700 - poison.size)).toBeLessThanOrEqual(0.01)
   })
 
   it('trains no model, and leaves a report, lists and pictures', () => {

@@ -1,3 +1,4 @@
+import { auditSettings, runAudit } from './audit.ts'
 import { type ExportOptions, exportFormats, exportModel as writeExport } from './export-model.ts'
 import { classifyFiles } from './measure/classify.ts'
 import { detectPoison, type GivenDetection, resolveDetection } from './measure/detect.ts'
@@ -16,7 +17,7 @@ import { settleCompute } from './store/environment.ts'
 import type { ForeignReading } from './store/foreign-model.ts'
 import { modelFile } from './store/model-file.ts'
 import { createRun, openRun, type RunFolder } from './store/run-folder.ts'
-import type { TrainingResult } from './store/schema.ts'
+import type { AuditResult, TrainingResult } from './store/schema.ts'
 import { runTraining, trainingSettings } from './train.ts'
 
 // What the command line does, for programs. Settings are those of a configuration file.
@@ -48,6 +49,12 @@ export async function train(
     typeof data === 'string' ? [data, second as GivenTraining, third] : [data.data, data, second as Options]
   const config = resolveConfig(trainingSettings(folder, settings))
   return inFolder(createRun(options.runs ?? 'runs', 'training', config), runTraining, options)
+}
+
+/** Searches a person's own images for poison without training a model: `audit('photos/')`. */
+export async function audit(data: string, settings: GivenTraining = {}, options: Options = {}): Promise<AuditResult> {
+  const config = resolveConfig(auditSettings(data, settings))
+  return inFolder(createRun(options.runs ?? 'runs', 'audit', config), runAudit, options)
 }
 
 /** Repairs a model, given as a file or as a run's directory, with clean images: `repair('resnet18.safetensors', { clean: 'trusted/' })`. */
