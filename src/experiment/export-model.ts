@@ -96,8 +96,8 @@ const openers: Readonly<
     (bytes: Uint8Array, how: { file: string; shape: ImageShape; compute: Compute }) => Promise<Opened>
   >
 > = {
-  async onnx(bytes, { shape }) {
-    const engine = await openSecondEngine(bytes)
+  async onnx(bytes, { shape, compute }) {
+    const engine = await openSecondEngine(bytes, compute.threads)
     return { logits: async (pixels) => (await engine.run(pixels, shape)).logits, close: engine.close }
   },
   async safetensors(bytes, { file, shape, compute }) {

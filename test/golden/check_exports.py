@@ -21,8 +21,8 @@ from PIL import Image
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 CLASSES = 10
 MODELS = {
-    "resnet18": 64, "resnet34": 64, "resnet50": 96,
-    "vgg11_bn": 64, "vgg16_bn": 64, "mobilenet_v2": 96,
+    "resnet18": 64, "resnet34": 64, "resnet50": 64,
+    "vgg11_bn": 64, "vgg16_bn": 64, "mobilenet_v2": 64,
 }
 
 
@@ -74,11 +74,11 @@ for name, size in MODELS.items():
         path = os.path.join(folder, "model.safetensors")
         save(fresh(name).state_dict(), path)
         form = ["--size", str(size)]
-        exported = deconfound("export", path, *form)["files"]
+        exported = deconfound("export", path, "--safetensors", *form)["files"]
         [file] = [each["file"] for each in exported if each["format"] == "safetensors"]
         tensors, facts = load(file)
         model = fresh(name)
-        print(name, model.load_state_dict(tensors, strict=True))
+        print(name, model.load_state_dict(tensors, strict=True), flush=True)
 
         pixels = numpy.random.default_rng(1).integers(0, 256, (size, size, 3), dtype=numpy.uint8)
         picture = os.path.join(folder, "image.png")

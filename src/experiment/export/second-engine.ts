@@ -11,10 +11,10 @@ export interface SecondEngine {
   close(): Promise<void>
 }
 
-/** Opens an ONNX file's bytes. */
-export async function openSecondEngine(bytes: Uint8Array): Promise<SecondEngine> {
+/** Opens an ONNX file's bytes; the first that is opened settles the number of threads. */
+export async function openSecondEngine(bytes: Uint8Array, threads = 1): Promise<SecondEngine> {
   const { InferenceSession, Tensor, env } = await import('onnxruntime-web')
-  env.wasm.numThreads = 1 // workers would outlive a command
+  env.wasm.numThreads = threads
   env.logLevel = 'error'
   const session: InferenceSession = await InferenceSession.create(bytes)
   return {
