@@ -108,6 +108,13 @@ const touchEvery = 20_000
 /** How long after the last touch a lock is dead whose process cannot be looked up, in ms. */
 const silence = 300_000
 
+/** Whether a process writes in a folder now, as far as this machine can tell. */
+export function isLocked(folder: string): boolean {
+  const path = join(folder, 'lock')
+  const owner = readOwner(path)
+  return owner !== undefined && isAlive(owner, path)
+}
+
 /**
  * Makes this process the folder's one writer by a file `lock` in it, and clears away what killed writers left half
  * written there. A lock whose process is dead is taken over; a living one, or one of another machine, is a UserError.

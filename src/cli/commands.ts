@@ -121,6 +121,11 @@ export const commands: readonly Listed[] = [
     load: async () => (await import('./list.ts')).listCommand,
   },
   {
+    name: 'ui',
+    description: 'Show runs on a page for this machine alone: curves, comparisons, embeddings, suspects to review',
+    load: async () => (await import('./ui.ts')).uiCommand,
+  },
+  {
     name: 'data',
     description: 'Download a published data set: goes on where it broke off, compares digests, unpacks',
     load: async () => (await import('./data.ts')).dataCommand,

@@ -36,8 +36,11 @@ export function writeSuspectLines(path: string, images: ImageSet, { score, thres
 
 /** An image as such a list tells of it. */
 export interface Suspect {
+  /** 1 for the most suspicious */
+  readonly rank: number
   readonly file: string
   readonly label: string
+  readonly score: number
   readonly flagged: boolean
 }
 
@@ -49,7 +52,7 @@ export function readFlagged(path: string): string[] {
 /** All images of such a list, best first. */
 export function readSuspects(path: string): Suspect[] {
   const [first, ...lines] = readFileSync(path, 'utf8').trimEnd().split('\n')
-  const rows = lines.map((line) => /^\d+,(yes|no),[^,]*,"((?:[^"]|"")*)","((?:[^"]|"")*)"$/.exec(line))
+  const rows = lines.map((line) => /^(\d+),(yes|no),([^,]*),"((?:[^"]|"")*)","((?:[^"]|"")*)"$/.exec(line))
   if (first !== heads.join() || rows.includes(null)) {
     throw new UserError(
       'data',
@@ -57,7 +60,13 @@ export function readSuspects(path: string): Suspect[] {
     )
   }
   const text = (cell = '') => plainText(cell.replaceAll('""', '"'))
-  return rows.map((row) => ({ file: text(row?.[3]), label: text(row?.[2]), flagged: row?.[1] === 'yes' }))
+  return (rows as RegExpExecArray[]).map(([, rank, flagged, score, label, file]) => ({
+    rank: Number(rank),
+    file: text(file),
+    label: text(label),
+    score: Number(score),
+    flagged: flagged === 'yes',
+  }))
 }
 
 /** How many images the picture shows, and in a row. */

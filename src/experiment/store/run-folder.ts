@@ -180,18 +180,22 @@ export function listRuns(parent: string): ListedRun[] {
     .filter((entry) => entry.isDirectory() && existsSync(join(parent, entry.name, 'config.yaml')))
     .map((entry) => join(parent, entry.name))
     .sort()
-    .flatMap((path): ListedRun[] => {
-      const kind = kindOf(path)
-      if (!kind) return []
-      const [config, result] = ['config.yaml', 'result.json'].map((name) => join(path, name)) as [string, string]
-      const settings = readable(config, (text) => parseConfigFile(text, config))
-      const found = existsSync(result) ? readable(result, (text) => JSON.parse(text)) : null
-      const damaged = settings === undefined || found === undefined
-      const state: ListedRun['state'] = damaged ? 'damaged' : found === null ? 'unfinished' : 'finished'
-      const run = basename(path)
-      return [{ run, kind, state, began: beginOf(run, config), settings: settings ?? null, result: found ?? null }]
-    })
+    .flatMap((path) => (kindOf(path) ? [readRun(path)] : []))
     .sort((a, b) => (a.began < b.began ? -1 : Number(a.began > b.began)))
+}
+
+/** What a directory says of its run; a UserError where it is none. */
+export function readRun(path: string): ListedRun {
+  const kind = kindOf(path)
+  if (!kind)
+    throw new UserError('usage', `Cannot read '${path}': it is not a run's directory; give one that a run made`)
+  const [config, result] = ['config.yaml', 'result.json'].map((name) => join(path, name)) as [string, string]
+  const settings = readable(config, (text) => parseConfigFile(text, config))
+  const found = existsSync(result) ? readable(result, (text) => JSON.parse(text)) : null
+  const damaged = settings === undefined || found === undefined
+  const state = damaged ? 'damaged' : found === null ? 'unfinished' : 'finished'
+  const run = basename(path)
+  return { run, kind, state, began: beginOf(run, config), settings: settings ?? null, result: found ?? null }
 }
 
 /** The time in a run's name; of a run that is named otherwise, that of its configuration. */
@@ -199,8 +203,7 @@ function beginOf(run: string, config: string): string {
   const [, day, time] = /^(\d{8})-(\d{6})-/.exec(run) ?? []
   if (day === undefined || time === undefined) return statSync(config).mtime.toISOString()
   const parted = (text: string, by: string) => text.replaceAll(/(?<!^)(?=(?:..)+$)/g, by)
-  return `${day.slice(0, 4)}-${parted(day.slice(4), '-')}T${parted(time, ':')}.000Z`
-}
+  return `${day.slice(0, 4)}-${parted(day.slice(4), '-')}T${parted(time, ':')}.000Z`}
 
 /** What is made of a file's text; undefined where that fails. */
 function readable<T>(path: string, parse: (text: string) => T): T | undefined {
@@ -211,8 +214,8 @@ function readable<T>(path: string, parse: (text: string) => T): T | undefined {
   }
 }
 
-/** undefined for what is no run: the truth of a poisoned data set has a configuration too. */
-function kindOf(path: string): RunKind | undefined {
+/** The kind of the run in a directory; undefined for what is no run: the truth of a poisoned data set has a configuration too. */
+export function kindOf(path: string): RunKind | undefined {
   const file = join(path, 'kind')
   const kind = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
   return kinds.find((each) => each === kind)

@@ -1,0 +1,128 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { UserError } from '../errors.ts'
+import { isIncidental } from '../experiment/settings/config.ts'
+import type { Grid, GridCell, RunState } from './answers.ts'
+import { textsOf } from './run-details.ts'
+import type { IndexedRun, RunIndex } from './run-index.ts'
+import { readMetricsFrom } from './run-metrics.ts'
+
+/** An experiment, recorded or at work. */
+interface Experiment {
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly state: RunState
+  readonly cleanAccuracy: number | null
+  readonly attackSuccessRate: number | null
+  /** how far it is, in words; empty where it has ended */
+  readonly progress: string
+}
+
+/**
+ * Attacks by defenses, filling in while experiments end: records of a folder, and runs that are at work; without a folder, the
+ * experiments among the runs. A cell holds means over its experiments, which differ in their seeds.
+ */
+export function gridOf(index: RunIndex, records: string | undefined): Grid {
+  const { runs } = index.list(0, Number.POSITIVE_INFINITY)
+  const experiments = runs.filter(({ listed }) => listed.kind === 'experiment' && listed.settings !== null)
+  if (records === undefined) return arrange(experiments.map(ofRun), 'the experiments among the runs')
+  const working = experiments.filter(({ line }) => line.state === 'training')
+  return arrange([...readRecords(records), ...working.map(ofRun)], 'the recorded experiments, and those at work')
+}
+
+function ofRun(run: IndexedRun): Experiment {
+  const { state, cleanAccuracy, attackSuccessRate } = run.line
+  const progress = state === 'training' ? progressOf(run) : ''
+  return { settings: run.listed.settings ?? {}, state, cleanAccuracy, attackSuccessRate, progress }
+}
+
+function progressOf(run: IndexedRun): string {
+  const { stage, epoch } = readMetricsFrom(run, 0).lines.findLast((each) => each.stage !== undefined) ?? {}
+  return typeof epoch === 'number' ? `${stage}, epoch ${epoch + 1}` : 'begun'
+}
+
+function readRecords(folder: string): Experiment[] {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UserError('usage', 'Cannot show the records: their folder is not there (any more)')
+  }
+  const names = readdirSync(folder).filter((name) => name.endsWith('.json'))
+  return names.sort().flatMap((name) => readRecord(join(folder, name)))
+}
+
+/** None where the file is no record: what else lies in the folder is not the page's matter. */
+function readRecord(path: string): Experiment[] {
+  try {
+    const { config, result } = JSON.parse(readFileSync(path, 'utf8'))
+    const { cleanAccuracy, attackSuccessRate = null } = result
+    if (typeof config?.attack !== 'string' || typeof cleanAccuracy !== 'number') return []
+    return [{ settings: config, state: 'finished', cleanAccuracy, attackSuccessRate, progress: '' }]
+  } catch {
+    return []
+  }
+}
+
+function arrange(experiments: readonly Experiment[], source: string): Grid {
+  const told = experiments.map(({ settings }) => conditions(settings))
+  const shared = conditions(experiments[0]?.settings ?? {})
+  const different = namesThatDiffer(told)
+  for (const name of different) delete shared[name]
+  const nameOf = ({ settings }: Experiment) => {
+    const { attack, ...own } = settings
+    const alike = experiments
+      .filter((each) => each.settings.attack === attack)
+      .map((each) => attackOptions(each.settings))
+    const names = [...different, ...namesThatDiffer(alike)].filter((name) => own[name] !== undefined)
+    return [String(attack), ...names.map((name) => `${name} ${own[name]}`)].join(', ')
+  }
+  const named = experiments.map((each) => ({ each, experiment: nameOf(each), defense: defenseOf(each.settings) }))
+  const defenses = [...new Set(named.map(({ defense }) => defense))].sort()
+  const rows = [...new Set(named.map(({ experiment }) => experiment))].sort().map((experiment) => ({
+    experiment,
+    cells: defenses.map((defense) => {
+      const own = named.filter((each) => each.experiment === experiment && each.defense === defense)
+      return own.length > 0 ? cellOf(own.map(({ each }) => each)) : null
+    }),
+  }))
+  return { source, shared: textsOf(shared), defenses, rows }
+}
+
+/** Settings that have several values; a record that lacks one says nothing of it. */
+function namesThatDiffer(records: readonly Readonly<Record<string, unknown>>[]): string[] {
+  const names = [...new Set(records.flatMap((each) => Object.keys(each)))]
+  return names.filter(
+    (name) => new Set(records.map((each) => each[name]).filter((value) => value !== undefined)).size > 1,
+  )
+}
+
+function cellOf(experiments: readonly Experiment[]): GridCell {
+  const finished = experiments.filter(({ state }) => state === 'finished')
+  return {
+    recorded: finished.length,
+    cleanAccuracy: mean(finished.map(({ cleanAccuracy }) => cleanAccuracy)),
+    attackSuccessRate: mean(finished.map(({ attackSuccessRate }) => attackSuccessRate)),
+    working: experiments.filter(({ state }) => state === 'training').map(({ progress }) => progress),
+    brokenOff: experiments.filter(({ state }) => state === 'broken off' || state === 'damaged').length,
+  }
+}
+
+function mean(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null)
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length
+}
+
+/** What an experiment is of besides its attack, defense and seed. */
+function conditions(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return chosen(settings, (name) => !apart.includes(name) && !/^(attack|defense)\./.test(name) && !isIncidental(name))
+}
+
+const apart = ['attack', 'defense', 'preset', 'seed', 'reference']
+
+const attackOptions = (settings: Readonly<Record<string, unknown>>) =>
+  chosen(settings, (name) => name.startsWith('attack.'))
+
+function chosen(settings: Readonly<Record<string, unknown>>, is: (name: string) => boolean): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => is(name)))
+}
+
+function defenseOf({ defense, preset }: Readonly<Record<string, unknown>>): string {
+  return preset === undefined || preset === 'default' ? String(defense) : `${defense} ${preset}`
+}

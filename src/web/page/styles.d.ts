@@ -1,0 +1,2 @@
+// What the build bundles besides code.
+declare module '*.css'
