@@ -79,7 +79,8 @@ export interface GridCell {
 /** Attacks by defenses. */
 export interface Grid {
   readonly source: string
-  readonly shared: Readonly<Record<string, string>>
+  /** settings by name, where a row says no others */
+  readonly usual: Readonly<Record<string, string>>
   readonly defenses: readonly string[]
   readonly rows: readonly { readonly experiment: string; readonly cells: readonly (GridCell | null)[] }[]
 }

@@ -61,17 +61,14 @@ function readRecord(path: string): Experiment[] {
 }
 
 function arrange(experiments: readonly Experiment[], source: string): Grid {
-  const told = experiments.map(({ settings }) => conditions(settings))
-  const shared = conditions(experiments[0]?.settings ?? {})
-  const different = namesThatDiffer(told)
-  for (const name of different) delete shared[name]
+  const usual = usualValues(experiments.map(({ settings }) => conditions(settings)))
   const nameOf = ({ settings }: Experiment) => {
-    const { attack, ...own } = settings
-    const alike = experiments
-      .filter((each) => each.settings.attack === attack)
-      .map((each) => attackOptions(each.settings))
-    const names = [...different, ...namesThatDiffer(alike)].filter((name) => own[name] !== undefined)
-    return [String(attack), ...names.map((name) => `${name} ${own[name]}`)].join(', ')
+    const { attack } = settings
+    const alike = experiments.filter((each) => each.settings.attack === attack)
+    const unusual = Object.entries(conditions(settings)).filter(([name, value]) => value !== usual[name])
+    const options = namesThatDiffer(alike.map((each) => attackOptions(each.settings)))
+    const said = [...unusual, ...options.map((name) => [name, settings[name]])]
+    return [String(attack), ...said.map(([name, value]) => `${name} ${value}`)].join(', ')
   }
   const named = experiments.map((each) => ({ each, experiment: nameOf(each), defense: defenseOf(each.settings) }))
   const defenses = [...new Set(named.map(({ defense }) => defense))].sort()
@@ -82,7 +79,19 @@ function arrange(experiments: readonly Experiment[], source: string): Grid {
       return own.length > 0 ? cellOf(own.map(({ each }) => each)) : null
     }),
   }))
-  return { source, shared: textsOf(shared), defenses, rows }
+  return { source, usual: textsOf(usual), defenses, rows }
+}
+
+/** The value of each setting that most records have. */
+function usualValues(records: readonly Readonly<Record<string, unknown>>[]): Record<string, unknown> {
+  const names = [...new Set(records.flatMap((each) => Object.keys(each)))]
+  return Object.fromEntries(
+    names.map((name) => {
+      const counts = new Map<unknown, number>()
+      for (const { [name]: value } of records) if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1)
+      return [name, [...counts].reduce((most, each) => (each[1] > most[1] ? each : most))[0]]
+    }),
+  )
 }
 
 /** Settings that have several values; a record that lacks one says nothing of it. */

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { extname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { asUserError, UserError } from '../errors.ts'
+import { packageRoot } from '../tensor/build.ts'
 import { answers } from './api.ts'
 import { guard } from './guard.ts'
 
@@ -76,7 +76,7 @@ function explained(error: NodeJS.ErrnoException, port: number): Error {
 }
 
 /** Beside the compiled server. */
-const builtPage = () => fileURLToPath(new URL('./page/', import.meta.url))
+const builtPage = () => join(packageRoot(), 'dist/src/web/page')
 
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',

@@ -48,7 +48,9 @@ function chartsOf(lines: readonly Line[]): Chart[] {
       charts.set(title, chart.set(name, curve.set(epoch, value)))
     }
   }
-  return Array.from(charts, ([title, curves]) => ({
+  const ofStages = (title: string) => lines.some((line) => line.stage !== undefined && title in line)
+  const ordered = [...charts].sort(([one], [other]) => Number(ofStages(other)) - Number(ofStages(one)))
+  return ordered.map(([title, curves]) => ({
     title,
     curves: Array.from(curves, ([name, values]) => ({ name, values })),
   }))
@@ -139,7 +141,7 @@ function optionsOf(names: readonly string[], width: number): uPlot.Options {
     ticks: { stroke: color('--line'), width: 1 },
     font: '12px system-ui, sans-serif',
   }
-  const whole = (_: uPlot, values: number[]) => values.map((value) => (Number.isInteger(value) ? String(value) : ''))
+  const numbers = (_: uPlot, values: number[]) => values.map(short)
   const dashes = [[], [6, 4], [2, 3], [10, 4, 2, 4], [4, 2], [1, 3]]
   return {
     width,
@@ -148,8 +150,8 @@ function optionsOf(names: readonly string[], width: number): uPlot.Options {
     cursor: { y: false },
     scales: { x: { time: false } },
     axes: [
-      { ...axis, values: whole },
-      { ...axis, size: 56 },
+      { ...axis, values: numbers, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] },
+      { ...axis, values: numbers, size: 60 },
     ],
     series: [
       {},

@@ -102,6 +102,7 @@ function Explorer({ id, embeddings }: { id: string; embeddings: Embeddings }) {
       <p class="quiet">
         {count(labels.length)} images, {shown.method}. The wheel, or plus and minus, zooms.
         {poisoned && ' Poisoned images have a rim.'}
+        {classes.length > classColors && ` The classes share ${classColors} colors.`}
       </p>
       <div class="explorer">
         <div ref={around}>

@@ -14,7 +14,7 @@ export function Grid() {
   )
 }
 
-function Table({ grid: { source, shared, defenses, rows } }: { grid: Records }) {
+function Table({ grid: { source, usual, defenses, rows } }: { grid: Records }) {
   if (rows.length === 0) return <p>There are no experiments here yet: deconfound run and deconfound sweep make some.</p>
   const cells = rows.flatMap(({ cells }) => cells)
   const done = cells.filter((cell) => cell !== null && cell.recorded > 0).length
@@ -51,9 +51,9 @@ function Table({ grid: { source, shared, defenses, rows } }: { grid: Records }) 
         </table>
       </Scrolling>
       <details>
-        <summary>Settings that all share</summary>
+        <summary>Settings, where a row says no others</summary>
         <p>
-          {Object.entries(shared)
+          {Object.entries(usual)
             .map(([name, value]) => `${name} ${value}`)
             .join(', ')}
         </p>

@@ -1,17 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks'
 import { useDark } from './curves.tsx'
-import {
-  type Camera,
-  draw,
-  inside,
-  nearest,
-  onCanvas,
-  type Points,
-  placeAt,
-  type Size,
-  whole,
-  zoomed,
-} from './scatter.ts'
+import { type Camera, draw, inside, nearest, type Points, placeAt, type Size, whole, zoomed } from './scatter.ts'
 
 type Pixel = [number, number]
 
@@ -183,7 +172,3 @@ export function viewLine(element: HTMLCanvasElement, camera: Camera): [number, n
   ]
   return corners.map((pixel) => placeAt(pixel, size, camera))
 }
-
-/** For who must know where a point is seen. */
-export const seenAt = (element: HTMLCanvasElement, place: [number, number], camera: Camera) =>
-  onCanvas(place, sizeOf(element), camera)

@@ -12,14 +12,14 @@ const every = 3000
 
 const columns: readonly { title: string; of: (run: RunLine) => string | number | null; form?: 'number' }[] = [
   { title: 'Run', of: ({ name }) => name },
-  { title: 'State', of: ({ state }) => state },
   { title: 'Verdict', of: ({ verdict }) => verdict },
   { title: 'Flagged', of: ({ flagged }) => flagged, form: 'number' },
+  { title: 'CA', of: ({ cleanAccuracy, agreement }) => cleanAccuracy ?? agreement, form: 'number' },
+  { title: 'ASR', of: ({ attackSuccessRate }) => attackSuccessRate, form: 'number' },
+  { title: 'State', of: ({ state }) => state },
   { title: 'Data set', of: ({ dataset }) => dataset },
   { title: 'Attack', of: ({ attack }) => attack },
   { title: 'Defense', of: ({ defense }) => defense },
-  { title: 'CA', of: ({ cleanAccuracy, agreement }) => cleanAccuracy ?? agreement, form: 'number' },
-  { title: 'ASR', of: ({ attackSuccessRate }) => attackSuccessRate, form: 'number' },
   { title: 'Epochs', of: ({ epochs }) => epochs, form: 'number' },
   { title: 'Seed', of: ({ seed }) => seed, form: 'number' },
   { title: 'When', of: ({ when }) => when },
@@ -162,16 +162,16 @@ function Line({ run, chosen, toggle }: { run: RunLine; chosen: boolean; toggle: 
       <th scope="row">
         <a href={`#/run/${id}`}>{name}</a>
       </th>
-      <td>{state}</td>
       <td>
         <Verdict verdict={verdict} />
       </td>
       <td class="number">{count(flagged)}</td>
+      <td class="number">{percent(run.cleanAccuracy ?? run.agreement)}</td>
+      <td class="number">{percent(run.attackSuccessRate)}</td>
+      <td>{state}</td>
       <td>{dataset}</td>
       <td>{attack}</td>
       <td>{defense}</td>
-      <td class="number">{percent(run.cleanAccuracy ?? run.agreement)}</td>
-      <td class="number">{percent(run.attackSuccessRate)}</td>
       <td class="number">{count(epochs)}</td>
       <td class="number">{seed ?? '–'}</td>
       <td class="time">{moment(when)}</td>

@@ -34,12 +34,6 @@ export interface Size {
 
 const scaleOf = ({ width, height }: Size, { zoom }: Camera) => (zoom * Math.min(width, height)) / 2
 
-/** Where a place lies on the canvas, pixels from its upper left corner. */
-export function onCanvas(place: readonly [number, number], size: Size, camera: Camera): [number, number] {
-  const scale = scaleOf(size, camera)
-  return [size.width / 2 + scale * (place[0] - camera.x), size.height / 2 - scale * (place[1] - camera.y)]
-}
-
 /** The place that lies at a pixel. */
 export function placeAt(pixel: readonly [number, number], size: Size, camera: Camera): [number, number] {
   const scale = scaleOf(size, camera)
@@ -66,7 +60,7 @@ export function draw(
 ): void {
   const { colors, rim, chosen, under } = look
   const scale = scaleOf(size, camera)
-  const side = Math.min(9, 3 + Math.log2(Math.max(1, camera.zoom)))
+  const side = Math.min(9, (color.length > 4000 ? 3 : 4) + Math.log2(Math.max(1, camera.zoom)))
   const [left, top] = [size.width / 2 - scale * camera.x, size.height / 2 + scale * camera.y]
   const square = (point: number, side: number) => {
     const x = left + scale * (places[2 * point] as number) - side / 2
