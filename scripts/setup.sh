@@ -31,12 +31,13 @@ install_npm_packages() {
 # Folders count too: a file removed or renamed is a change.
 compile_typescript() {
   if [ -e dist/.compiled ] && [ -z "$(find src bench scripts test tsconfig.json node_modules/.installed-lock.json \
-    \( -name '*.ts' -o -name '*.json' -o -type d \) -newer dist/.compiled | head -n 1)" ]; then return; fi
+    \( -name '*.ts' -o -name '*.tsx' -o -name '*.css' -o -name '*.html' -o -name '*.svg' -o -name '*.json' -o -type d \) -newer dist/.compiled | head -n 1)" ]; then return; fi
   say 'Compiling the TypeScript into dist'
   mkdir -p dist
   # The stamp is as old as the start, so that a file saved meanwhile is compiled next time.
   touch dist/.compiling
   node_modules/.bin/tsc -p . >&2 || fail 'Cannot compile the TypeScript, for the reason above'
+  npm run -s build:page -- --logLevel warn >&2 || fail 'Cannot build the page, for the reason above'
   mv dist/.compiling dist/.compiled
 }
 

@@ -65,6 +65,7 @@ function wordsOf(command: string): string[] {
   if (words.includes('--dry-run') || words.includes('--print-config')) return [name, ...words]
   if (name === 'data') return [name, ...words, '--dry-run'] // a test reaches no network
   if (name === 'sweep') return [name, ...words, '--dry-run']
+  if (name === 'ui') return [name, ...words, '--help'] // it would wait for a reader
   if (name === 'tune')
     return [name, ...words, ...short, ...signs, '--folds', '2', '--subset', '48', '--defense.confounder-epochs', '1']
   if (name === 'run') return [name, ...words, ...short, ...(drawn ? signs : [])]

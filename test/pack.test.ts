@@ -10,8 +10,11 @@ describe('the npm package', () => {
     paths = files.map(({ path }) => path)
   }, 20_000)
 
-  it('holds all that runs: the command, the compiled code with its types, the source of the addon and its builder', () => {
+  it('holds all that runs: the command, the compiled code with its types, the built page, the source of the addon and its builder', () => {
     const needed = ['bin/deconfound.js', 'dist/src/cli/main.js', 'dist/src/index.js', 'dist/src/index.d.ts']
+    expect(paths).toContain('dist/src/web/page/index.html')
+    expect(paths).toContain('dist/src/web/page/licenses.md')
+    expect(paths.some((path) => /^dist\/src\/web\/page\/assets\/.*\.js$/.test(path))).toBe(true)
     expect(paths).toEqual(
       expect.arrayContaining([...needed, 'native/addon.cc', 'native/state.h', 'scripts/build-addon.js']),
     )

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import {
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Embeddings, Grid, Metrics, RunDetails, RunList, Suspects } from '../src/web/answers.ts'
@@ -245,13 +247,13 @@ describe('nothing is written but decisions', () => {
     expect(JSON.parse(text).decided).toEqual({ keep: 1, drop: 0, unsure: 1 })
     const file = at('runs', readdirSync(at('runs')).find((name) => name.includes('img')) as string, 'decisions.csv')
     expect(readFileSync(file, 'utf8')).toBe(
-      `decision,file,label\nunsure,"${markup}/0.png","${markup}"\nkeep,"'=ship/0.png","'=ship"\n`,
+      `file,label,decision\n"${markup}/0.png","${markup}",unsure\n"'=ship/0.png","'=ship",keep\n`,
     )
     const { decided, suspects } = await get<Suspects>(`runs/${id}/suspects`)
     expect(decided).toEqual({ keep: 1, drop: 0, unsure: 1 })
     expect(suspects.map((each) => each.decision)).toEqual(['unsure', null, null, null, 'keep'])
     for (const rank of [1, 5]) await post(path, { rank, decision: null })
-    expect(readFileSync(file, 'utf8')).toBe('decision,file,label\n')
+    expect(readFileSync(file, 'utf8')).toBe('file,label,decision\n')
     expect(existsSync(at('secret.txt'))).toBe(true)
   })
 })
@@ -379,6 +381,20 @@ it('a thousand runs: the first view within a second, all of them when asked agai
 })
 
 describe('deconfound ui', () => {
+  it('prints the address, serves the built page, and ends by Ctrl-C with code 0', async () => {
+    const bin = fileURLToPath(new URL('../bin/deconfound.js', import.meta.url))
+    const ui = spawn(process.execPath, [bin, 'ui', '--runs', at('runs'), '--json'])
+    const ended = new Promise((resolve) => ui.on('exit', resolve))
+    const printed = await new Promise<string>((resolve) => ui.stdout.once('data', (data) => resolve(String(data))))
+    const { url } = JSON.parse(printed)
+    const page = await (await fetch(url)).text()
+    const [, script] = /src="\.\/(assets\/[^"]+\.js)"/.exec(page) ?? []
+    expect((await fetch(url + script)).headers.get('content-type')).toContain('text/javascript')
+    expect(page).not.toMatch(/<script(?![^>]* src=)|style=|https?:/)
+    ui.kill('SIGINT')
+    expect(await ended).toBe(0)
+  })
+
   it('says in a sentence that a port is in use', async () => {
     const { port } = new URL(server.url)
     await expect(startServer({ runs: at('runs'), port: Number(port), page: at('page') })).rejects.toMatchObject({

@@ -102,8 +102,7 @@ export interface Embeddings {
   readonly panels: readonly Panel[]
 }
 
-export const decisions = ['keep', 'drop', 'unsure'] as const
-export type Decision = (typeof decisions)[number]
+export type Decision = 'keep' | 'drop' | 'unsure'
 
 export interface Suspect {
   readonly rank: number

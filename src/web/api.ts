@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
+import { decisions } from '../experiment/store/decisions.ts'
 import { compareRuns } from './compare.ts'
 import { decide } from './decisions.ts'
 import { readEmbeddings } from './embeddings.ts'
@@ -19,7 +20,7 @@ export interface Folders {
 }
 
 const place = z.coerce.number().int().min(0)
-const decision = z.strictObject({ rank: z.int().min(1), decision: z.enum(['keep', 'drop', 'unsure']).nullable() })
+const decision = z.strictObject({ rank: z.int().min(1), decision: z.enum(decisions).nullable() })
 /** characters of what the page may send */
 const longestBody = 1000
 /** points that are asked about at once */

@@ -1,38 +1,16 @@
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
-import { writeAtomically } from '../files.ts'
-import { csv, plainText, textCell } from '../report/csv.ts'
-import { type Decision, decisions } from './answers.ts'
-import { type IndexedRun, runFile } from './run-index.ts'
+import { type Decided, type Decision, decisions, readDecisions, writeDecisions } from '../experiment/store/decisions.ts'
+import { lockFolder } from '../files.ts'
+import type { IndexedRun } from './run-index.ts'
 import { suspectsOf } from './suspects.ts'
 
-// decisions.csv in a run: a line for each image that a person has judged. The page writes nothing else.
+// decisions.csv in a run, as `review` keeps it: what a person decided of images. The page writes nothing else.
 
-interface Decided {
-  readonly decision: Decision
-  readonly label: string
-}
+const fileOf = ({ path }: IndexedRun) => join(path, 'decisions.csv')
 
-const name = 'decisions.csv'
-const heads = ['decision', 'file', 'label']
-
-/** What was decided, by the image's name. */
-export function readDecisions(run: IndexedRun): Map<string, Decided> {
-  const text = runFile(run, name)?.toString('utf8')
-  if (text === undefined) return new Map()
-  const [first, ...lines] = text.trimEnd().split('\n')
-  const rows = lines.map((line) => /^(keep|drop|unsure),"((?:[^"]|"")*)","((?:[^"]|"")*)"$/.exec(line))
-  if (first !== heads.join() || rows.includes(null)) {
-    throw new UserError('data', `Cannot read '${name}' of this run: it is no list of decisions; mend or remove it`)
-  }
-  const cell = (quoted = '') => plainText(quoted.replaceAll('""', '"'))
-  return new Map(
-    (rows as RegExpExecArray[]).map(([, decision, file, label]) => [
-      cell(file),
-      { decision: decision as Decision, label: cell(label) },
-    ]),
-  )
-}
+/** What was decided, by the images' names. */
+export const decisionsOf = (run: IndexedRun): ReadonlyMap<string, Decided> => readDecisions(fileOf(run))
 
 /** Records what a person decided of the image at a rank; null takes a decision back. */
 export function decide(
@@ -41,12 +19,16 @@ export function decide(
 ): { rank: number; decision: Decision | null; decided: Record<Decision, number> } {
   const image = suspectsOf(run).find((each) => each.rank === rank)
   if (!image) throw new UserError('usage', 'Cannot record this decision: the list has no image of this rank')
-  const all = readDecisions(run)
-  if (decision === null) all.delete(image.file)
-  else all.set(image.file, { decision, label: image.label })
-  const rows = Array.from(all, ([file, each]) => [each.decision, textCell(file), textCell(each.label)])
-  writeAtomically(join(run.path, name), csv([heads, ...rows]))
-  return { rank, decision, decided: countDecisions(all) }
+  const lock = lockFolder(run.path)
+  try {
+    const all = readDecisions(fileOf(run))
+    if (decision === null) all.delete(image.file)
+    else all.set(image.file, { decision, label: image.label })
+    writeDecisions(fileOf(run), all)
+    return { rank, decision, decided: countDecisions(all) }
+  } finally {
+    lock.release()
+  }
 }
 
 /** How many images were decided upon which way. */

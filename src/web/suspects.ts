@@ -1,16 +1,16 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
-import { type ListedImage, readSuspects as readList } from '../report/suspects.ts'
+import { readSuspects as readList, type Suspect } from '../report/suspects.ts'
 import type { Suspects } from './answers.ts'
-import { countDecisions, readDecisions } from './decisions.ts'
+import { countDecisions, decisionsOf } from './decisions.ts'
 import { hasFile, type IndexedRun } from './run-index.ts'
 
 /** The list that was read last: a review asks for its pages one after another. */
-let last: { stamp: string; list: readonly ListedImage[] } | undefined
+let last: { stamp: string; list: readonly Suspect[] } | undefined
 
 /** All images of suspects.csv, best first; a UserError where the run has none. */
-export function suspectsOf({ path }: IndexedRun): readonly ListedImage[] {
+export function suspectsOf({ path }: IndexedRun): readonly Suspect[] {
   if (!hasFile(path, 'suspects.csv')) {
     throw new UserError('usage', 'This run has no list of suspects: its defense flags no images, or it has not ended')
   }
@@ -24,7 +24,7 @@ export function suspectsOf({ path }: IndexedRun): readonly ListedImage[] {
 /** A part of the list with what was decided of each image. */
 export function readSuspects(run: IndexedRun, { from, count }: { from: number; count: number }): Suspects {
   const list = suspectsOf(run)
-  const decided = readDecisions(run)
+  const decided = decisionsOf(run)
   return {
     total: list.length,
     flagged: list.filter(({ flagged }) => flagged).length,

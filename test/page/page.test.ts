@@ -209,7 +209,7 @@ describe.skipIf(!executablePath)(
         readFileSync(file, 'utf8')
           .split('\n')
           .slice(1, -1)
-          .map((line) => line.split(',')[0])
+          .map((line) => line.split(',').at(-1))
       expect(decisions()).toEqual(['drop', 'keep', 'unsure'])
       await page.getByRole('button', { name: 'Take back' }).click()
       await page.getByText('1 to keep, 0 to drop, 1 unsure').waitFor()

@@ -203,7 +203,8 @@ function beginOf(run: string, config: string): string {
   const [, day, time] = /^(\d{8})-(\d{6})-/.exec(run) ?? []
   if (day === undefined || time === undefined) return statSync(config).mtime.toISOString()
   const parted = (text: string, by: string) => text.replaceAll(/(?<!^)(?=(?:..)+$)/g, by)
-  return `${day.slice(0, 4)}-${parted(day.slice(4), '-')}T${parted(time, ':')}.000Z`}
+  return `${day.slice(0, 4)}-${parted(day.slice(4), '-')}T${parted(time, ':')}.000Z`
+}
 
 /** What is made of a file's text; undefined where that fails. */
 function readable<T>(path: string, parse: (text: string) => T): T | undefined {
