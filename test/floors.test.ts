@@ -89,7 +89,9 @@ describe('the floors', () => {
 it('has every folder of the sources in the tree in ARCHITECTURE.md, and no other', () => {
   const [, tree = ''] = /## The rooms\n\n```\n(.*?)```/s.exec(readFileSync('ARCHITECTURE.md', 'utf8')) ?? []
   const shown = tree.split('\n').flatMap((line) => line.split(/\s+/)[0] || [])
-  const files = execFileSync('git', ['ls-files', 'src', 'native', 'test', 'bench', 'experiments'], { encoding: 'utf8' })
+  const files = execFileSync('git', ['ls-files', 'src', 'native', 'test', 'bench', 'examples', 'experiments'], {
+    encoding: 'utf8',
+  })
   const folders = files.split('\n').flatMap((file) => /^.*\//.exec(file)?.[0] ?? [])
   const apart = ['bench/gpu/'] // named in the line of its parent
   const wanted = [...new Set(folders)].filter((folder) => folder !== 'src/' && !apart.includes(folder))
