@@ -63,7 +63,7 @@ code{font:.9em ui-monospace,monospace;background:var(--panel);padding:.1em .3em;
 .pairs{display:flex;flex-wrap:wrap;gap:1rem;padding:0;list-style:none;max-width:none}
 .pairs li{display:flex;gap:.3rem;background:var(--panel);padding:.4rem;border-radius:4px;margin:0}
 .pairs figcaption{font-size:.78rem;color:var(--muted)}
-.plot{margin:1rem 0}
+.plot{margin:1rem 0;overflow-x:auto}
 .plot svg{display:block;max-width:100%;height:auto}
 .plot figcaption{color:var(--muted);font-size:.9rem;max-width:44rem}
 .row{display:flex;flex-wrap:wrap;gap:0 2rem}
@@ -79,6 +79,6 @@ td.number{text-align:right;font-variant-numeric:tabular-nums}
 .key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 .9em;border-radius:2px}
 details summary{cursor:pointer;color:var(--accent)}
 footer{color:var(--muted);font-size:.85rem;padding-bottom:2rem;margin-top:2rem}
-@media (max-width:30rem){.strip .pixels,.strip .gone{width:64px;height:64px}.gallery{grid-template-columns:repeat(auto-fill,minmax(72px,1fr))}.gallery .pixels,.gallery .gone{width:72px;height:72px}h1{font-size:1.5rem}.triggers .pixels,.triggers .gone{width:52px;height:52px}}
-@media print{body{font-size:10.5pt}.verdict,.tiles li,.pairs li{border:1px solid var(--rule)}h2{break-after:avoid}h3{break-after:avoid}.gallery li,.plot,.pairs li,tr{break-inside:avoid}a{color:inherit}}
+@media (max-width:30rem){.strip .pixels,.strip .gone{width:64px;height:64px}.plot svg{min-width:29rem}.gallery{grid-template-columns:repeat(auto-fill,minmax(72px,1fr))}.gallery .pixels,.gallery .gone{width:72px;height:72px}h1{font-size:1.5rem}.triggers .pixels,.triggers .gone{width:52px;height:52px}}
+@media print{body{font-size:10.5pt}.verdict,.tiles li,.pairs li{border:1px solid var(--rule)}h2,h3,h3+p{break-after:avoid}.gallery li,.plot,.pairs li,tr{break-inside:avoid}a{color:inherit}}
 `

@@ -6,7 +6,7 @@ import { confusionMatrix, flaggedPerClass } from './figures/classes.ts'
 import { curve, traces } from './figures/curves.ts'
 import { type Figure, openDrawing, standalone } from './figures/plot.ts'
 import { histogramColors, rocCurve, scoreHistogram } from './figures/scores.ts'
-import { html, markup } from './html.ts'
+import { type Html, html, markup } from './html.ts'
 import { filesOf } from './pictures.ts'
 import { aboutSection, evidenceSection } from './sections/about.ts'
 import { confusionSection, figuresSection, trainingSection, triggerSection } from './sections/experiment.ts'
@@ -65,11 +65,15 @@ function listed({ histogram, classes, roc, confusions, curves, traces }: Figures
   return [histogram, classes, roc, ...confusions, ...curves, ...traces].filter((figure) => figure !== null)
 }
 
+/** What the colors of the histogram mean, of those that it has. */
+function colorKey(truth: Uint8Array): Html {
+  const shown = histogramColors.filter(({ mark }) => truth.includes(mark))
+  return html`<span class="key">${shown.map(({ color, said }) => html`<span style="background:var(--${color})"></span>${said}`)}</span>`
+}
+
 function page(source: Source, figures: Figures): string {
   const { histogram, classes, roc } = figures
-  const key =
-    source.scores?.truth &&
-    html`<span class="key">${histogramColors.map(([color, said]) => html`<span style="background:var(--${color})"></span>${said}`)}</span>`
+  const key = source.scores?.truth && colorKey(source.scores.truth)
   const sections = [
     verdictSection(source),
     !source.facts &&

@@ -25,7 +25,7 @@ export function flaggedPerClass({ plot, figure }: Drawing, { classes, perClass }
     {
       width: 720,
       height: 40 + 20 * bars.length,
-      marginLeft: 160,
+      marginLeft: 175,
       marginRight: 90,
       x: { label: 'flagged images', grid: true },
       y: { label: null, domain: bars.map(({ name }) => name) },
@@ -73,10 +73,10 @@ export function confusionMatrix(
       caption: `Labels (rows) against the model's answers (columns), ${images}.`,
     },
     {
-      width: side + 180,
-      height: side + 140,
-      marginLeft: 150,
-      marginBottom: 120,
+      width: side + 200,
+      height: side + 115,
+      marginLeft: 170,
+      marginBottom: 95,
       padding: 0.06,
       x: { domain, label: 'answer', tickRotate: -40 },
       y: { domain, label: null },

@@ -28,7 +28,12 @@ export async function openDrawing(): Promise<Drawing> {
   return {
     plot,
     figure(about, options) {
-      const drawn = plot.plot({ ...options, document: document as never, className: 'plot' }) as unknown as {
+      const drawn = plot.plot({
+        ...options,
+        document: document as never,
+        className: 'plot',
+        style: { 'font-size': '12px' },
+      }) as unknown as {
         outerHTML: string
       }
       const label = `role="img" aria-label="${escaped(about.alt)}"`

@@ -24,7 +24,7 @@ export function scoreHistogram({ plot, figure }: Drawing, scores: Scores, { thre
     counts.set(`${kind} ${bin}`, cell)
   }
   const cells = [...counts.values()].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
-  const threshold_ = threshold === null ? [] : [threshold]
+  const lines = threshold === null ? [] : [threshold]
   return figure(
     {
       name: 'scores',
@@ -41,8 +41,8 @@ export function scoreHistogram({ plot, figure }: Drawing, scores: Scores, { thre
       marks: [
         plot.rectY(cells, { x1: 'from', x2: 'to', y: 'count', fill: 'kind', insetLeft: 0.5, insetRight: 0.5 }),
         plot.ruleY([0]),
-        plot.ruleX(threshold_, { stroke: 'var(--ink)', strokeWidth: 2 }),
-        plot.text(threshold_, {
+        plot.ruleX(lines, { stroke: 'var(--ink)', strokeWidth: 2 }),
+        plot.text(lines, {
           x: (t: number) => t,
           frameAnchor: 'top',
           text: () => 'threshold',
@@ -59,11 +59,11 @@ const names = ['clean', 'poisoned', 'cover']
 const order = ['images', 'clean', 'cover', 'poisoned']
 const colors = ['var(--accent)', 'var(--accent)', 'var(--warn)', 'var(--bad)']
 
-/** What the colors of a histogram mean, where they mean something. */
+/** What the colors of a histogram mean; `mark` as in the stored truth. */
 export const histogramColors = [
-  ['accent', 'clean'],
-  ['bad', 'poisoned'],
-  ['warn', 'cover (triggered, label kept)'],
+  { mark: 0, color: 'accent', said: 'clean' },
+  { mark: 1, color: 'bad', said: 'poisoned' },
+  { mark: 2, color: 'warn', said: 'cover (triggered, label kept)' },
 ] as const
 
 /** True positive rate against false positive rate, over all thresholds; null where one of the two has no images. */
