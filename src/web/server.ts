@@ -60,7 +60,9 @@ export async function startServer({ runs, records, port, page = builtPage() }: S
 
 function listen(app: Hono, port: number): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch: app.fetch, hostname: host, port }, () => resolve(server)) as Server
+    const server = serve({ fetch: app.fetch, hostname: host, port, overrideGlobalObjects: false }, () =>
+      resolve(server),
+    ) as Server
     server.on('error', (error: NodeJS.ErrnoException) => reject(explained(error, port)))
   })
 }

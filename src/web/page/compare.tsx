@@ -1,6 +1,7 @@
-import type { Comparison } from '../answers.ts'
+import type { Comparison, Metrics } from '../answers.ts'
+import { Curves } from './curves.tsx'
 import { Answered, Scrolling, Title, Verdict } from './parts.tsx'
-import { useAnswer } from './server.ts'
+import { ask, useAnswer, useRepeated } from './server.ts'
 
 /** Runs side by side: what they came to, and the settings in which they differ. */
 export function Compare({ ids }: { ids: string }) {
@@ -9,8 +10,33 @@ export function Compare({ ids }: { ids: string }) {
     <>
       <Title>Runs side by side</Title>
       <Answered asked={asked}>{(comparison) => <Table comparison={comparison} />}</Answered>
+      <section aria-labelledby="curves">
+        <h2 id="curves">Training</h2>
+        <SharedCurves ids={ids} />
+      </section>
     </>
   )
+}
+
+/** Curves of all runs in the same charts; stages are told apart by the run's number. */
+function SharedCurves({ ids }: { ids: string }) {
+  const asked = useRepeated<readonly Metrics[]>(
+    ids,
+    (signal) => Promise.all(ids.split(',').map((id) => ask<Metrics>(`runs/${id}/metrics`, signal))),
+    5000,
+  )
+  return (
+    <Answered asked={asked}>
+      {(metrics) => <Curves lines={metrics.flatMap(({ lines }, i) => lines.map((line) => ofRun(line, i + 1)))} />}
+    </Answered>
+  )
+}
+
+function ofRun(line: Metrics['lines'][number], number: number): Metrics['lines'][number] {
+  const { stage, trace } = line
+  return trace === undefined
+    ? { ...line, stage: `run ${number} ${stage}` }
+    : { ...line, trace: `run ${number} ${trace}` }
 }
 
 function Table({ comparison: { runs, different } }: { comparison: Comparison }) {
@@ -21,8 +47,10 @@ function Table({ comparison: { runs, different } }: { comparison: Comparison }) 
         <thead>
           <tr>
             <td />
-            {runs.map(({ id, name }) => (
+            {runs.map(({ id, name }, i) => (
               <th key={id} scope="col">
+                Run {i + 1}
+                <br />
                 <a href={`#/run/${id}`}>{name}</a>
               </th>
             ))}
