@@ -43,7 +43,15 @@ async function experiment(folder: RunFolder, listener: Partial<Listener> = {}): 
 }
 
 /** What a run's circumstances and clock do not change. */
-function comparable({ run, seconds, trainingSeconds, resumed, environment, ...result }: ExperimentResult): object {
+function comparable({
+  run,
+  files,
+  seconds,
+  trainingSeconds,
+  resumed,
+  environment,
+  ...result
+}: ExperimentResult): object {
   return result
 }
 
