@@ -79,6 +79,6 @@ td.number{text-align:right;font-variant-numeric:tabular-nums}
 .key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 .9em;border-radius:2px}
 details summary{cursor:pointer;color:var(--accent)}
 footer{color:var(--muted);font-size:.85rem;padding-bottom:2rem;margin-top:2rem}
-@media (max-width:30rem){.strip .pixels,.strip .gone{width:64px;height:64px}.plot svg{min-width:29rem}.gallery{grid-template-columns:repeat(auto-fill,minmax(72px,1fr))}.gallery .pixels,.gallery .gone{width:72px;height:72px}h1{font-size:1.5rem}.triggers .pixels,.triggers .gone{width:52px;height:52px}}
+@media (max-width:30rem){.strip .pixels,.strip .gone{width:64px;height:64px}.plot svg{min-width:29rem}.pairs{gap:.6rem}.pairs .pixels,.pairs .gone{width:70px;height:70px}.gallery{grid-template-columns:repeat(auto-fill,minmax(72px,1fr))}.gallery .pixels,.gallery .gone{width:72px;height:72px}h1{font-size:1.5rem}.triggers .pixels,.triggers .gone{width:52px;height:52px}}
 @media print{body{font-size:10.5pt}.verdict,.tiles li,.pairs li{border:1px solid var(--rule)}h2,h3,h3+p{break-after:avoid}.gallery li,.plot,.pairs li,tr{break-inside:avoid}a{color:inherit}}
 `

@@ -8,7 +8,11 @@ export function scoreHistogram({ plot, figure }: Drawing, scores: Scores, { thre
   const values = scores.score.filter(Number.isFinite)
   const [least, most] = [values.reduce((a, b) => Math.min(a, b), 0), values.reduce((a, b) => Math.max(a, b), 0)]
   const width = Math.max(1e-9, most - least) / bins
-  const kindOf = (i: number) => (scores.truth ? (names[scores.truth[i] as number] as string) : 'images')
+  const flagged = (i: number) => threshold !== null && (scores.score[i] as number) > threshold
+  const kindOf = (i: number) => {
+    if (scores.truth) return names[scores.truth[i] as number] as string
+    return flagged(i) ? 'flagged' : 'others'
+  }
   const counts = new Map<string, { kind: string; from: number; to: number; count: number }>()
   for (const [i, score] of scores.score.entries()) {
     if (!Number.isFinite(score)) continue
@@ -56,8 +60,8 @@ export function scoreHistogram({ plot, figure }: Drawing, scores: Scores, { thre
 }
 
 const names = ['clean', 'poisoned', 'cover']
-const order = ['images', 'clean', 'cover', 'poisoned']
-const colors = ['var(--accent)', 'var(--accent)', 'var(--warn)', 'var(--bad)']
+const order = ['others', 'clean', 'cover', 'poisoned', 'flagged']
+const colors = ['var(--accent)', 'var(--accent)', 'var(--warn)', 'var(--bad)', 'var(--bad)']
 
 /** What the colors of a histogram mean; `mark` as in the stored truth. */
 export const histogramColors = [
