@@ -137,6 +137,22 @@ describe('deconfound', () => {
     expect((await flaggedRates({ poisoned: 0, mark: true }, { flip: true })).falsePositiveRate).toBe(0)
   })
 
+  it('says of twenty images that they are too few, not that there is no evidence', () =>
+    arena(async () => {
+      const { suspicion } = await trained(
+        subset(
+          discs({ poisoned: 0 }),
+          Array.from({ length: 20 }, (_, i) => i),
+        ),
+        {
+          ...ours,
+          flip: true,
+        },
+      )
+      expect(suspicion?.verdict).toBe('not-judged')
+      expect(suspicion?.remarks).toContainEqual(expect.stringMatching(/^Too few to judge: of 20 images/))
+    }))
+
   it('takes no mirror image for natural where most classes tell it from the image', async () => {
     expect((await flaggedRates({ poisoned: 0, sided: true }, { flip: true })).falsePositiveRate).toBe(0)
     const { truePositiveRate, falsePositiveRate, remarks } = await flaggedRates(

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { trainPlainly } from '../training/learn-labels.ts'
 import type { Suspicion } from '../training/suspicion.ts'
-import { compare } from './deconfound/compare.ts'
 import { contradictions, findCopies } from './deconfound/copies.ts'
-import { combineEvidence, type Evidence } from './deconfound/evidence.ts'
+import { differences } from './deconfound/differences.ts'
+import { combineLooks, type Look } from './deconfound/kind.ts'
 import {
   classCorrections,
   type FlaggedImages,
@@ -11,8 +11,10 @@ import {
   negativeLearningLoss,
   shownIn,
 } from './deconfound/negative-learning.ts'
-import { medianPositiveShare } from './deconfound/single-label.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
+
+/** The kinds of evidence, in the order of the search. */
+const kinds = [differences]
 
 const options = z.object({
   divisions: z
@@ -38,19 +40,9 @@ const options = z.object({
 type Options = z.output<typeof options>
 
 /**
- * Our own method (docs/deconfound.md). As in CBD, a network f, the confounder, learns the trigger. Here f cannot learn
- * what images show, because it sees only how an image differs from its counterpart.
- *
- *     d = f(x) − f(x′), [classes]     x′: the mirror image of x, or a moved copy
- *     ℓ = CE((d, −d), y)              mirror images: the label y, and which of the two is the image; 2C guesses
- *     ℓ = CE(d, y)                    moved copies: the label only, since the place of things tells which is the image
- *     W = d_y − d̄                     evidence of a trigger that goes with the label; d̄ = mean of d over the other classes
- *     W = d̄                           evidence of a trigger that goes with any label (all-to-all)
- *     flagged: W ≥ t                  t from the negative W (knockoffs, Barber and Candès 2015)
- *
- * x′ shows the same as x and looks as natural, so on clean images W is as often positive as negative. A trigger changes
- * when it is mirrored or moved. Each half of the images is judged by confounders trained on the other half. The model
- * learns the labels of the images that are not flagged, and that most flagged images are not what their label says.
+ * Our own method (docs/deconfound.md). Kinds of evidence, each with its own control of false discoveries, say which images look
+ * poisoned: `differences` sees how an image differs from its mirror image and from moved copies. The model learns the labels
+ * of the images that are not flagged, and that most flagged images are not what their label says.
  */
 export const deconfound = defineDefense({
   title: 'Deconfound',
@@ -90,44 +82,30 @@ const flaggedBy = ({ score, threshold }: Suspicion, labels: Int32Array): Flagged
   flagged: (i) => (score[i] as number) > threshold,
 })
 
-/** Which images are flagged, by what the confounders say of them. */
-async function search(
-  { divisions, confounderEpochs: epochs, falseDiscoveries: q, falseShare }: Options,
-  view: DefenderView,
-): Promise<Suspicion> {
-  const { images, classes, recipe } = view
-  const evidence: Evidence[] = []
+/** Which images are flagged, by the kinds of evidence. */
+async function search(options: Options, view: DefenderView): Promise<Suspicion> {
+  const { images, classes } = view
   const copies = await findCopies(view)
-  const labels = copies.distinct.map((image) => images.labels[image] as number)
-  const search = { divisions, epochs, copies }
-  let mirrored = recipe.augmentation.flip
-  // On clean images W is nearly symmetric, not exactly: some have a line at one border. No evidence was left from an
-  // asymmetry of 1.1 to 1.2 on, except once for 13 images at 1.5 (docs/log.md).
-  if (mirrored) {
-    const { ofLabel, ofAny } = await compare(view, 'mirrored', search)
-    // About 1/2 even where a few classes are poisoned; near 1 where mirror images are not natural, as of letters and arrows.
-    mirrored = medianPositiveShare(ofLabel, labels) < 0.65
-    if (mirrored) {
-      evidence.push({ statistics: ofLabel, asymmetry: { toCount: 1.5, toFlag: 1 }, labels })
-      evidence.push({ statistics: ofAny, asymmetry: { toCount: 2, toFlag: 2 } })
-    }
-  }
-  const { ofLabel } = await compare(view, 'moved', search)
-  evidence.push({ statistics: ofLabel, asymmetry: { toCount: 2, toFlag: 2 } })
-  const maxFalse = falseShare * copies.distinct.length
-  const { score: scores, threshold, verdict: evident, remarks } = combineEvidence(evidence, { q, maxFalse })
-  const few = evident === 'found' && copies.distinct.length < fewImages
-  const verdict = few ? 'weak' : evident
+  const looks: Look[] = []
+  for (const kind of kinds) looks.push(await kind.look(view, { ...options, copies }))
+  const { score: scores, threshold, verdict: evident, remarks } = combineLooks(looks)
+  const count = copies.distinct.length
+  const few = evident === 'found' && count < fewImages
+  const fewestPoisoned = Math.ceil(1 / options.falseDiscoveries) // by (1 + 0) / k ≤ q no threshold flags fewer
+  const tooFew = evident === 'none' && count < fewestPoisoned / shareLookedFor
+  const verdict = tooFew ? 'not-judged' : few ? 'weak' : evident
   const score = Float32Array.from(copies.place, (at) => scores[at] as number)
 
   const suspicion = { score, threshold, verdict } as const
   const reservations = []
   const contradiction = contradictions(copies, { labels: images.labels, classes })
   if (contradiction) reservations.push(contradiction)
-  if (few)
-    reservations.push(`${copies.distinct.length} images are few: what they share by chance can look like a trigger`)
-  if (recipe.augmentation.flip && !mirrored) reservations.push(notNatural)
-  if (!mirrored) reservations.push(movedAlone)
+  if (few) reservations.push(`${count} images are few: what they share by chance can look like a trigger`)
+  if (tooFew) {
+    reservations.push(
+      `Too few to judge: of ${count} images about ${fewestPoisoned} would have to be poisoned for that to be noticed`,
+    )
+  }
   const lost = nearlyAllFlagged(flaggedBy(suspicion, images.labels)).map((label) => classes[label])
   if (lost.length > 0) {
     reservations.push(
@@ -140,7 +118,5 @@ async function search(
 /** Of fewer images evidence is never called more than weak: the fewest of which poison was found so far are 250. */
 const fewImages = 200
 
-const notNatural =
-  'Mirror images are not natural here: in most classes they can be told from the images. Train again with --flip false'
-const movedAlone =
-  'Moved copies alone were compared: they miss triggers that go with any label (all-to-all), and some others'
+/** Where even this share of the images would go unnoticed, nothing is said. */
+const shareLookedFor = 0.1

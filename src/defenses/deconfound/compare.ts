@@ -11,11 +11,12 @@ import { lastMade } from '../../training/passes.ts'
 import { perSample } from '../../training/per-sample.ts'
 import type { DefenderView } from '../defense.ts'
 import { type Confounder, makeConfounder } from './confounder.ts'
-import { type Copies, divide, meansOfCopies } from './copies.ts'
+import { divide, meansOfCopies } from './copies.ts'
 import { type Counterpart, drawPairing, type Pairing } from './counterparts.ts'
+import type { Search } from './kind.ts'
 import { residue } from './residue.ts'
 
-// How the confounders learn and judge: ℓ and W of ../deconfound.ts.
+// How the confounders learn and judge: ℓ and W of differences.ts.
 
 /** A confounder, trained on one half of the images to judge the other half. */
 interface Learner {
@@ -36,7 +37,7 @@ interface Comparison {
 export async function compare(
   view: DefenderView,
   counterpart: Counterpart,
-  { divisions, epochs, copies }: { divisions: number; epochs: number; copies: Copies },
+  { divisions, confounderEpochs: epochs, copies }: Search,
 ): Promise<Comparison> {
   const { images, random, compute, classes } = view
   const learners = Array.from({ length: divisions }, (_, division) => {
