@@ -9,7 +9,8 @@ import { device } from './device.ts'
 
 const program = fileURLToPath(new URL('../bin/deconfound.js', import.meta.url))
 const home = mkdtempSync(join(tmpdir(), 'killed-'))
-afterAll(() => rmSync(home, { recursive: true }))
+// workers of a sweep that was killed may write for a moment still
+afterAll(() => rmSync(home, { recursive: true, maxRetries: 20, retryDelay: 250 }))
 
 const settings = {
   dataset: 'signs',
