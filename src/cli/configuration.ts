@@ -44,6 +44,19 @@ export const recipe: readonly (keyof Settings)[] = [
   'checkpoint-every',
 ]
 
+/** What a model is trained by, and where: for commands that poison and train none. */
+export const training = [
+  'defense',
+  'preset',
+  'epochs',
+  'holdout',
+  'runs',
+  'clean',
+  'without',
+  'clean-share',
+  'reference',
+] as const
+
 /** Adds a flag for each setting but those left out, and the options of entries. */
 export function withSettings(
   command: Command,

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { UserError } from '../errors.ts'
 import { formats, type PoisonDataResult, poisonData } from '../experiment/poison-data.ts'
-import { printedConfiguration, recipe, withSettings } from './configuration.ts'
+import { printedConfiguration, recipe, training, withSettings } from './configuration.ts'
 import { dataArgument, readDataConfiguration } from './data-argument.ts'
 import { withExamples } from './failure.ts'
 import { oneOf } from './options.ts'
@@ -11,21 +11,10 @@ import { print, printJson } from './terminal.ts'
 
 const forms = Object.entries(formats).map(([name, { title }]) => `${name}: ${title}`)
 
-const without = [
-  'defense',
-  'preset',
-  'epochs',
-  'holdout',
-  'runs',
-  'clean',
-  'without',
-  'clean-share',
-  'reference',
-] as const
 const formNames = Object.keys(formats) as (keyof typeof formats)[]
 
 export const poisonCommand = withExamples(
-  withSettings(new Command('poison'), { without, quiet: recipe })
+  withSettings(new Command('poison'), { without: training, quiet: recipe })
     .argument('[data]', dataArgument)
     .option('--out <folder>', "the folder to make; the truth goes to the folder of the same name with '-truth'")
     .option('--format <form>', forms.join('; '), oneOf('use --format', formNames), 'folders' as const),

@@ -1,26 +1,14 @@
 import { Command } from 'commander'
 import { previewTrigger } from '../experiment/preview-trigger.ts'
-import { printedConfiguration, recipe, withSettings } from './configuration.ts'
+import { printedConfiguration, recipe, training, withSettings } from './configuration.ts'
 import { dataArgument, readDataConfiguration } from './data-argument.ts'
 import { withExamples } from './failure.ts'
 import { withListener } from './session.ts'
 import { reportRows, table } from './tables.ts'
 import { print, printJson } from './terminal.ts'
 
-const without = [
-  'defense',
-  'preset',
-  'epochs',
-  'holdout',
-  'runs',
-  'clean',
-  'without',
-  'clean-share',
-  'reference',
-] as const
-
 export const previewCommand = withExamples(
-  withSettings(new Command('preview'), { without, quiet: recipe })
+  withSettings(new Command('preview'), { without: training, quiet: recipe })
     .argument('[data]', dataArgument)
     .option('--out <file>', 'the PNG file to write', 'preview.png'),
   'deconfound preview photos/ --attack blend --attack.opacity 0.1',

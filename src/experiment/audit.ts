@@ -8,7 +8,7 @@ import { Random } from '../tensor/random.ts'
 import { arena } from '../tensor/scope.ts'
 import { checkpointFolder } from '../training/checkpoint.ts'
 import { openView } from './prepare/defend.ts'
-import type { Listener } from './prepare/listener.ts'
+import { keepingMetrics, type Listener } from './prepare/listener.ts'
 import type { Config } from './settings/config.ts'
 import { rememberEnvironment, settleRun } from './store/environment.ts'
 import type { RunFolder } from './store/run-folder.ts'
@@ -28,13 +28,7 @@ export async function runAudit(folder: RunFolder, listener: Listener): Promise<A
       compute,
       random: new Random(config.seed).fork('defense'),
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
-      reporter: {
-        ...listener,
-        epoch(metrics) {
-          folder.appendMetrics(metrics)
-          listener.epoch(metrics)
-        },
-      },
+      reporter: keepingMetrics(folder, listener),
     })
     const search = searchOf(config).run as (options: unknown, view: DefenderView) => ReturnType<Search<unknown>['run']>
     const suspicion = await search(config.options.defense, view)

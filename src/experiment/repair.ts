@@ -12,7 +12,7 @@ import { takenAs } from './measure/evaluation-settings.ts'
 import { datasetAt, loadDataset } from './prepare/data.ts'
 import { holdOut } from './prepare/hold-out.ts'
 import { inClassesOf } from './prepare/known-classes.ts'
-import type { Listener } from './prepare/listener.ts'
+import { keepingMetrics, type Listener } from './prepare/listener.ts'
 import { repairModel } from './prepare/repair-model.ts'
 import { kebab } from './settings/check.ts'
 import { rememberEnvironment, settleRun } from './store/environment.ts'
@@ -59,13 +59,7 @@ export async function runRepair(folder: RunFolder, listener: Listener, given?: G
         compute,
         random: new Random(config.seed).fork('defense'),
         checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
-        reporter: {
-          ...listener,
-          epoch(metrics) {
-            folder.appendMetrics(metrics)
-            listener.epoch(metrics)
-          },
-        },
+        reporter: keepingMetrics(folder, listener),
       },
     )
     const modelHash = saveModel(folder.file('model.safetensors'), classifier, description)

@@ -19,7 +19,7 @@ import { countedBeginning } from './prepare/beginning.ts'
 import { craftAttack } from './prepare/craft.ts'
 import { inTrainingOrder, loadDataset } from './prepare/data.ts'
 import { defend } from './prepare/defend.ts'
-import type { Listener } from './prepare/listener.ts'
+import { keepingMetrics, type Listener } from './prepare/listener.ts'
 import type { Truth } from './prepare/poison.ts'
 import { openTrainingContext } from './prepare/training-context.ts'
 import { withoutFiles } from './settings/file-options.ts'
@@ -38,13 +38,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
   const random = new Random(config.seed)
   const compute = settleRun(folder)
   const began = performance.now()
-  const reporter: Listener = {
-    ...listener,
-    epoch(metrics) {
-      folder.appendMetrics(metrics)
-      listener.epoch(metrics)
-    },
-  }
+  const reporter = keepingMetrics(folder, listener)
 
   return arena(async () => {
     const { train: given, test, problems } = await loadDataset(config, listener)

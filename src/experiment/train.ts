@@ -16,7 +16,7 @@ import { loadDataset, onData } from './prepare/data.ts'
 import { withoutDropped } from './prepare/decided.ts'
 import { defend, refuseWithoutClean } from './prepare/defend.ts'
 import { holdOut } from './prepare/hold-out.ts'
-import type { Listener } from './prepare/listener.ts'
+import { keepingMetrics, type Listener } from './prepare/listener.ts'
 import { loadTrusted } from './prepare/trusted.ts'
 import type { Config } from './settings/config.ts'
 import { rememberEnvironment, settleRun } from './store/environment.ts'
@@ -38,6 +38,7 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
     const { given, test, clean, kept, heldOut, problems } = await loadUntrusted(config, listener)
     const environment = rememberEnvironment(folder, given, test, compute, listener.say)
 
+    const reporter = keepingMetrics(folder, listener)
     const watch = watchForCollapse(kept.labels, listener.say)
     const { classifier, suspicion, description, beginning } = await defend(config, kept, {
       compute,
@@ -45,10 +46,9 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
       clean,
       checkpoints: checkpointFolder(folder.file('checkpoints'), listener.say),
       reporter: {
-        ...listener,
+        ...reporter,
         epoch(metrics) {
-          folder.appendMetrics(metrics)
-          listener.epoch(metrics)
+          reporter.epoch(metrics)
           watch(metrics)
         },
       },

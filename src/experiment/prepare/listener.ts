@@ -1,4 +1,5 @@
 import { quiet, type Reporter } from '../../training/reporter.ts'
+import type { RunFolder } from '../store/run-folder.ts'
 
 /** Who is told how a run goes, and may stop it. */
 export interface Listener extends Reporter {
@@ -10,6 +11,17 @@ export interface Listener extends Reporter {
   writing(done: number, total: number): void
   /** passes of images through a detector's model so far */
   scoring(done: number, total: number): void
+}
+
+/** The listener, with the metrics of each epoch kept in the run's directory first. */
+export function keepingMetrics(folder: Pick<RunFolder, 'appendMetrics'>, listener: Listener): Listener {
+  return {
+    ...listener,
+    epoch(metrics) {
+      folder.appendMetrics(metrics)
+      listener.epoch(metrics)
+    },
+  }
 }
 
 /** Tells nobody. */
