@@ -205,9 +205,7 @@ describe.skipIf(!executablePath)(
     it('records decisions by keys, and takes one back', async () => {
       await openRun('found-', '/suspects')
       await page.getByText('Rank 1 of 6').waitFor()
-      await page.keyboard.press('d')
-      await page.getByText('Rank 2 of 6').waitFor()
-      await page.keyboard.press('k')
+      await page.keyboard.type('dk') // faster than the server answers
       await page.getByText('Rank 3 of 6').waitFor()
       await page.keyboard.press('ArrowRight')
       await page.keyboard.press('u')

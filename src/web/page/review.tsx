@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Decision, Suspect, Suspects } from '../answers.ts'
 import { Thumbnail } from './embedding.tsx'
 import { Answered, Title } from './parts.tsx'
@@ -48,16 +48,22 @@ function Desk({ id, first }: { id: string; first: Suspects }) {
     if (to > suspects.length - together / 2) readMore()
   }
 
-  async function decide(decision: Decision | null) {
+  /** Decisions are sent in the order of the keys; the next image does not wait for the server. */
+  const sent = useRef(Promise.resolve())
+  function decide(decision: Decision | null) {
     const { rank } = suspects[at] as Suspect
+    sent.current = sent.current.then(() => record(rank, decision))
+    if (decision !== null) go(at + 1)
+  }
+
+  async function record(rank: number, decision: Decision | null) {
     try {
       const answer = await send<Pick<Suspects, 'decided'>>(`runs/${id}/decisions`, { rank, decision })
       setDecided(answer.decided)
       setSuspects((before) => before.map((each) => (each.rank === rank ? { ...each, decision } : each)))
       setProblem(undefined)
-      if (decision !== null) go(at + 1)
     } catch (error) {
-      setProblem((error as Error).message)
+      setProblem(`The decision on rank ${rank} was not recorded. ${(error as Error).message}`)
     }
   }
 
@@ -72,7 +78,8 @@ function Desk({ id, first }: { id: string; first: Suspects }) {
     if (decision) decide(decision)
     else go(at + (step as number))
   }
-  useEffect(() => {
+  // Before the image is painted: a key that answers the picture must not be lost.
+  useLayoutEffect(() => {
     const listen = (event: KeyboardEvent) => act.current(event)
     addEventListener('keydown', listen)
     return () => removeEventListener('keydown', listen)
