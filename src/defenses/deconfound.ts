@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { trainPlainly } from '../training/learn-labels.ts'
 import type { Suspicion } from '../training/suspicion.ts'
+import { content } from './deconfound/content.ts'
 import { contradictions, findCopies } from './deconfound/copies.ts'
 import { differences } from './deconfound/differences.ts'
 import { combineLooks, type Look } from './deconfound/kind.ts'
@@ -13,8 +14,8 @@ import {
 } from './deconfound/negative-learning.ts'
 import { type DefenderView, defineDefense } from './defense.ts'
 
-/** The kinds of evidence, in the order of the search. */
-const kinds = [differences]
+/** The kinds of evidence, in the order of the search, which ends with the first that finds poison. */
+const kinds = [differences, content]
 
 const options = z.object({
   divisions: z
@@ -36,12 +37,17 @@ const options = z.object({
     .max(1)
     .default(0.0065)
     .describe('share of all images that may be clean and flagged by one kind of evidence'),
+  judgedImages: z
+    .int()
+    .min(0)
+    .default(80_000)
+    .describe('images from which each judge of content learns, over and over where there are fewer; 0: no such judges'),
 })
 type Options = z.output<typeof options>
 
 /**
  * Our own method (docs/deconfound.md). Kinds of evidence, each with its own control of false discoveries, say which images look
- * poisoned: `differences` sees how an image differs from its mirror image and from moved copies. The model learns the labels
+ * poisoned: `differences` sees how an image differs from its mirror image and from moved copies, `content` what it shows. The model learns the labels
  * of the images that are not flagged, and that most flagged images are not what their label says.
  */
 export const deconfound = defineDefense({
@@ -55,6 +61,10 @@ export const deconfound = defineDefense({
     'judging-mirrored': 'judging by mirrored copies',
     'confounders-moved': 'learning from moved copies',
     'judging-moved': 'judging by moved copies',
+    judges: 'learning what images show',
+    recognizing: 'looking at what images show',
+    agreement: 'learning what suspicious images share',
+    agreeing: 'looking for what suspicious images share',
     model: 'training the model',
   },
   options,
@@ -72,7 +82,16 @@ export const deconfound = defineDefense({
     return { classifier, suspicion }
   },
   search: {
-    stages: ['confounders-mirrored', 'judging-mirrored', 'confounders-moved', 'judging-moved'],
+    stages: [
+      'confounders-mirrored',
+      'judging-mirrored',
+      'confounders-moved',
+      'judging-moved',
+      'judges',
+      'recognizing',
+      'agreement',
+      'agreeing',
+    ],
     run: search,
   },
 })
@@ -87,7 +106,10 @@ async function search(options: Options, view: DefenderView): Promise<Suspicion> 
   const { images, classes } = view
   const copies = await findCopies(view)
   const looks: Look[] = []
-  for (const kind of kinds) looks.push(await kind.look(view, { ...options, copies }))
+  for (const kind of kinds) {
+    looks.push(await kind.look(view, { ...options, copies }))
+    if (looks.at(-1)?.verdict === 'found') break
+  }
   const { score: scores, threshold, verdict: evident, remarks } = combineLooks(looks)
   const count = copies.distinct.length
   const few = evident === 'found' && count < fewImages

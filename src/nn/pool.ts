@@ -1,6 +1,7 @@
 import { operator, type Tensor } from '../tensor/tensor.ts'
 
 const maxPool2d = operator('max_pool2d')
+const averagePool2d = operator('avg_pool2d')
 const adaptiveAveragePool2d = operator('adaptive_avg_pool2d')
 
 /** The largest value of each window; [batch, channels, height, width] in and out. Windows that do not fit are left out. */
@@ -9,6 +10,11 @@ export function maxPool(
   { kernel, stride = kernel, padding = 0 }: { kernel: number; stride?: number; padding?: number },
 ): Tensor {
   return maxPool2d(input, [kernel, kernel], [stride, stride], [padding, padding])
+}
+
+/** The means of windows of `kernel` × `kernel` that do not overlap; those that do not fit are left out. */
+export function averagePool(input: Tensor, kernel: number): Tensor {
+  return averagePool2d(input, [kernel, kernel], [kernel, kernel])
 }
 
 /** Means over a grid of `side` × `side` windows that cover the input and may overlap, as PyTorch lays them. */

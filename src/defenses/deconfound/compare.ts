@@ -5,11 +5,12 @@ import type { Optimizer } from '../../nn/optimizer.ts'
 import { cosine } from '../../nn/schedule.ts'
 import { sgd } from '../../nn/sgd.ts'
 import { scope } from '../../tensor/scope.ts'
-import { cat, noGrad, stack, type Tensor, tensor } from '../../tensor/tensor.ts'
+import { cat, noGrad, stack, type Tensor } from '../../tensor/tensor.ts'
 import { noAugmentation } from '../../training/augment.ts'
 import { lastMade } from '../../training/passes.ts'
 import { perSample } from '../../training/per-sample.ts'
 import type { DefenderView } from '../defense.ts'
+import { chosen, rowsAt } from './chosen.ts'
 import { type Confounder, makeConfounder } from './confounder.ts'
 import { divide, meansOfCopies } from './copies.ts'
 import { type Counterpart, drawPairing, type Pairing } from './counterparts.ts'
@@ -161,16 +162,9 @@ function differenceOf(
   batch: readonly [Tensor, Tensor],
   { places, mode }: { places: Int32Array; mode: Mode },
 ): Tensor {
-  const at = tensor(places, [places.length], 'int64').to({ device: batch[0].device })
-  const residues = cat(batch.map((each) => each.indexSelect(0, at))).contiguous('channelsLast')
+  const residues = cat(batch.map((each) => rowsAt(each, places))).contiguous('channelsLast')
   const outputs = confounder.forward(residues, mode)
   return outputs.narrow(0, 0, places.length).sub(outputs.narrow(0, places.length, places.length))
-}
-
-/** The wanted images of a batch, and their places in it. */
-function chosen(indices: Int32Array, wanted: (image: number) => boolean): { images: Int32Array; places: Int32Array } {
-  const places = Int32Array.from(indices.keys()).filter((place) => wanted(indices[place] as number))
-  return { images: places.map((place) => indices[place] as number), places }
 }
 
 function pairingOf(

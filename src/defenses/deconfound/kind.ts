@@ -11,6 +11,8 @@ export interface Search {
   readonly falseDiscoveries: number
   /** the share of all images that may be clean and flagged by one kind of evidence */
   readonly falseShare: number
+  /** how many images each judge of `content` learns from, over and over where there are fewer; 0: `content` does not look */
+  readonly judgedImages: number
   readonly copies: Copies
 }
 

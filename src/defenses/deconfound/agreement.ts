@@ -1,0 +1,75 @@
+import { argsort } from '../../training/argsort.ts'
+import type { DefenderView } from '../defense.ts'
+import { agreementRound } from './agreement-round.ts'
+import { type Copies, divide } from './copies.ts'
+import { oddsOf } from './odds.ts'
+import type { Recognition } from './recognition.ts'
+
+/** Rounds in which the images are ranked anew. */
+const rounds = 4
+/** This share of the label's images is taken for poisoned, the most suspicious, and as many for clean, the least suspicious. */
+const share = 0.3
+/** The images agree if this share of those with the largest odds … */
+const sharing = 1 / 3
+/** … has a larger z than this share of honest images. */
+const honestBelow = 0.9
+/** Where they do not, images with at least these odds are flagged. */
+const fairOdds = 4
+
+/** The images of one label, and how suspicious they are. */
+export interface Agreement {
+  readonly own: Int32Array
+  /** one for each of `own`; above 0: flagged */
+  readonly score: Float32Array
+  /** whether the suspicious images share something */
+  readonly agreed: boolean
+}
+
+/**
+ * What the most suspicious images of a label share. A trigger is in all poisoned images; natural misfits share nothing.
+ *
+ *     s = rank of the odds o at first (`oddsOf`), then 0.7 · rank of z + 0.3 · rank of o
+ *     z = logit of being one of those with the largest s, in the eyes of networks that have not seen the image (`agreementRound`)
+ *     score = z of the last round, where the images agree; else log(o / 4)
+ *
+ * They agree if a third of those with the largest odds have a larger z than nine in ten honest images of the same content.
+ */
+export async function agreement(
+  view: DefenderView,
+  label: number,
+  { recognition, copies }: { recognition: Recognition; copies: Copies },
+): Promise<Agreement> {
+  const { images, classes, random } = view
+  const own = Int32Array.from(images.labels.keys()).filter((image) => images.labels[image] === label)
+  const odds = oddsOf(own, { recognition, labels: images.labels, classes: classes.length })
+  const ranksOfOdds = ranks(odds)
+  const count = Math.ceil(share * own.length)
+  const recognized = argsort(odds, { descending: true }).slice(0, count)
+  let suspicion = ranksOfOdds
+  let score: Float32Array = odds.map((o) => Math.log(o / fairOdds))
+  let agreed = false
+  for (let number = 0; number < rounds; number++) {
+    const ranked = argsort(suspicion, { descending: true })
+    const [most, least] = [ranked.slice(0, count), ranked.slice(-count)]
+    const { z, honest } = await agreementRound(view, {
+      name: `${label}-${number}`,
+      own,
+      most: most.map((place) => own[place] as number),
+      least: least.map((place) => own[place] as number),
+      as: recognition.as,
+      halfOf: divide(random.fork(`agreement ${label}-${number}`), copies),
+    })
+    suspicion = ranks(z).map((rank, place) => 0.7 * rank + 0.3 * (ranksOfOdds[place] as number))
+    const limit = honest.sort()[Math.floor(honestBelow * (honest.length - 1))] as number
+    agreed = recognized.filter((place) => (z[place] as number) > limit).length >= sharing * count
+    if (number + 1 === rounds && agreed) score = z
+  }
+  return { own, score, agreed }
+}
+
+/** Ranks from 0 to 1, the largest value last. */
+function ranks(values: Float32Array): Float32Array {
+  const ranked = new Float32Array(values.length)
+  for (const [rank, place] of argsort(values).entries()) ranked[place] = (rank + 0.5) / values.length
+  return ranked
+}

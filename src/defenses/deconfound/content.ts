@@ -1,0 +1,43 @@
+import { agreement } from './agreement.ts'
+import { meansOfCopies } from './copies.ts'
+import type { Kind } from './kind.ts'
+import { recognize } from './recognition.ts'
+import { suspectLabels } from './suspect-labels.ts'
+
+/** Of fewer labels no judge knows two. */
+const fewestLabels = 4
+
+/**
+ * What an image shows contradicts its label. Judges that have never met a label say what its images show, and have seen none
+ * of its poison. A label is suspect if too many of its images show too many other classes (`suspectLabels`). Those of its
+ * images are flagged that share something which images of the same content do not have (`agreement`).
+ *
+ * The score is σ(score of the agreement) under suspect labels, with a threshold of 0.5. Other images have c − 1, c being the confidence
+ * by which they show another class.
+ */
+export const content: Kind = {
+  async look(view, { divisions, judgedImages, copies }) {
+    const { images, classes } = view
+    if (classes.length < fewestLabels || judgedImages === 0) {
+      const score = new Float32Array(copies.distinct.length)
+      return { score, threshold: 0, verdict: 'not-judged', remarks: [] }
+    }
+    const recognition = await recognize(view, { divisions, judgedImages })
+    const suspects = suspectLabels(recognition, images.labels, classes.length)
+    const score = recognition.confidence.map((c) => c - 1)
+    const remarks: string[] = []
+    for (const { label } of suspects) {
+      const { own, score: logits, agreed } = await agreement(view, label, { recognition, copies })
+      for (const [place, image] of own.entries()) score[image] = 1 / (1 + Math.exp(-(logits[place] as number)))
+      remarks.push(
+        `Many images labeled ${classes[label]} show other classes${agreed ? '' : ', and share nothing that could be learned: errors of labeling, or a faint trigger'}`,
+      )
+    }
+    return {
+      score: meansOfCopies(score, copies),
+      threshold: 0.5,
+      verdict: suspects.length === 0 ? 'none' : suspects.some(({ strong }) => strong) ? 'found' : 'weak',
+      remarks,
+    }
+  },
+}
