@@ -13,7 +13,8 @@ afterAll(() => rmSync(home, { recursive: true }))
 const at = (...names: string[]) => join(home, ...names)
 
 const signs = ['--dataset.train', '700', '--dataset.test', '24', '--threads', '1', '--attack', 'badnets']
-const short = ['--defense.divisions', '1', '--defense.confounder-epochs', '1', '--batch', '32', '--flip', 'false']
+const quick = ['--defense.judged-images', '300', '--batch', '32', '--flip', 'false']
+const short = ['--defense.divisions', '1', '--defense.confounder-epochs', '1', ...quick]
 const here = ['--threads', '1', '--runs', at('runs'), '--json']
 
 const audit = async (data: string, ...words: string[]) => {

@@ -53,7 +53,18 @@ const smaller = ['--epochs', '1', '--batch', '16', '--threads', '1']
 const shallow = ['--model.depth', '10']
 const signs = ['--dataset.train', '120', '--dataset.test', '24'] // a tenth of a class is an image
 
-const smallSearch = ['--defense.divisions', '1', '--defense.confounder-epochs', '1', '--batch', '16', '--threads', '1']
+const fewJudged = ['--defense.judged-images', '200']
+const smallSearch = [
+  ...fewJudged,
+  '--defense.divisions',
+  '1',
+  '--defense.confounder-epochs',
+  '1',
+  '--batch',
+  '16',
+  '--threads',
+  '1',
+]
 
 /** The words of a command, the work made small. */
 function wordsOf(command: string): string[] {
@@ -69,7 +80,7 @@ function wordsOf(command: string): string[] {
   if (name === 'tune')
     return [name, ...words, ...short, ...signs, '--folds', '2', '--subset', '48', '--defense.confounder-epochs', '1']
   if (name === 'run') return [name, ...words, ...short, ...(drawn ? signs : [])]
-  if (name === 'train') return [name, ...words, ...short]
+  if (name === 'train') return [name, ...words, ...short, ...(words.includes('--defense') ? [] : fewJudged)]
   if (name === 'audit') return [name, ...words, ...smallSearch]
   if (name === 'repair') return [name, ...words, '--defense.epochs', '1', '--defense.share', '0.5', '--threads', '1']
   if (name === 'detect') return [name, ...words, '--detector.superpositions', '4']

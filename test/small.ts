@@ -29,5 +29,5 @@ export const quickDefenses: Partial<Record<DefenseName, Record<string, unknown>>
   },
   'd-br': { 'defense.first-epochs': 1, 'defense.spread-epochs': 1, 'defense.epochs': 2 },
   cbd: { 'defense.confounder-epochs': 1 },
-  deconfound: { 'defense.confounder-epochs': 1, flip: true }, // both counterparts
+  deconfound: { 'defense.confounder-epochs': 1, 'defense.judged-images': 200, flip: true }, // both counterparts
 }
