@@ -1,5 +1,6 @@
 import { UserError } from '../errors.ts'
 import type { Classifier } from '../nn/classifier.ts'
+import { askedModel } from '../report/asked-model.ts'
 import type { Confusion } from '../report/facts.ts'
 import { confusionOf, keepForReport } from '../report/keep.ts'
 import { writePreview } from '../report/preview.ts'
@@ -12,7 +13,7 @@ import { checkpointFolder } from '../training/checkpoint.ts'
 import type { ImageSet } from '../training/images.ts'
 import type { EpochMetrics } from '../training/stage.ts'
 import { watchForCollapse } from './measure/collapse.ts'
-import { type Answers, answersOf, classify, evaluate, evaluateSuspicion, figuresOf } from './measure/evaluate.ts'
+import { type Answers, answersOf, evaluate, evaluateSuspicion, figuresOf } from './measure/evaluate.ts'
 import { auroc, mean, median } from './measure/statistics.ts'
 import { plainlyTrained } from './prepare/baseline.ts'
 import { countedBeginning } from './prepare/beginning.ts'
@@ -100,7 +101,7 @@ export async function runExperiment(folder: RunFolder, listener: Listener): Prom
     await keepForReport(folder, {
       images: poisoned.set,
       suspicion,
-      answers: (images) => classify(classifier, images, compute.device),
+      model: askedModel(classifier, compute.device),
       truth: poisoned.truth,
       confusions: confusionsOf(test, answers),
       trigger: shownTriggers(test, attack, answers),

@@ -1,5 +1,6 @@
 import { attacks } from '../attacks/index.ts'
 import { UserError } from '../errors.ts'
+import { askedModel } from '../report/asked-model.ts'
 import { confusionOf, keepForReport } from '../report/keep.ts'
 import { drawSuspects, writeSuspects } from '../report/suspects.ts'
 import { writeReport } from '../report/write-report.ts'
@@ -9,7 +10,6 @@ import { checkpointFolder } from '../training/checkpoint.ts'
 import type { ImageSet } from '../training/images.ts'
 import { type Findings, findings, type Suspicion } from '../training/suspicion.ts'
 import { watchForCollapse } from './measure/collapse.ts'
-import { classify } from './measure/evaluate.ts'
 import { leadingLabel } from './measure/leading-label.ts'
 import { countedBeginning } from './prepare/beginning.ts'
 import { loadDataset, onData } from './prepare/data.ts'
@@ -58,13 +58,13 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
       writeSuspects(folder.file('suspects.csv'), kept, suspicion)
       await drawSuspects(folder.file('suspects.png'), kept, suspicion)
     }
-    const answersTo = (images: ImageSet) => classify(classifier, images, compute.device)
-    const heldOutAnswers = heldOut && (await answersTo(heldOut))
-    const testAnswers = test && (await answersTo(test))
+    const model = askedModel(classifier, compute.device)
+    const heldOutAnswers = heldOut && (await model.answers(heldOut))
+    const testAnswers = test && (await model.answers(test))
     await keepForReport(folder, {
       images: kept,
       suspicion,
-      answers: answersTo,
+      model,
       confusions: [
         ...(heldOut && heldOutAnswers ? [confusionOf('held-out', heldOut.labels, heldOutAnswers)] : []),
         ...(test && testAnswers ? [confusionOf('test', test.labels, testAnswers)] : []),

@@ -22,6 +22,28 @@ const picture = z.strictObject({
   originalLabel: count.nullable(),
 })
 
+const patch = z.strictObject({
+  file: file.describe('median of the flagged images there'),
+  top: count,
+  left: count,
+  height: count,
+  width: count,
+})
+
+const occlusion = z.strictObject({
+  probability: z.number().describe("mean probability of the images' label, nothing covered"),
+  side: count.describe('of the square that covers, pixels'),
+  images: count.describe('images that were covered'),
+  shown: z
+    .strictObject({
+      file: file.describe('drop of the probability in red, over the mean of the flagged'),
+      largest: z.number().describe('drop of the probability where it is largest'),
+      place: z.string().describe('where it is largest, in words'),
+    })
+    .nullable()
+    .describe('null where no place stands out'),
+})
+
 const common = z.strictObject({
   label: count.describe('that most flagged images carry'),
   flagged: count.describe('flagged images that the mean is over'),
@@ -31,6 +53,15 @@ const common = z.strictObject({
   differenceToAll: file.describe('the same less the mean of unflagged images of all labels'),
   factor: z.number().positive().describe('that the differences are enlarged by'),
   place: z.string().nullable().describe('where most of the difference lies, in words; null where it is spread'),
+  patches: z
+    .strictObject({ all: z.array(patch), marked: file.nullable().describe('their places in the mean of the flagged') })
+    .nullable()
+    .default(null)
+    .describe('null in runs that looked for none'),
+  occlusion: occlusion
+    .nullable()
+    .default(null)
+    .describe('null where no model was trained, and in runs that looked for none'),
 })
 
 const triggered = z.strictObject({
@@ -67,6 +98,7 @@ export const factsSchema = z.strictObject({
 export type Facts = z.output<typeof factsSchema>
 export type Picture = z.output<typeof picture>
 export type Common = z.output<typeof common>
+export type Occlusion = z.output<typeof occlusion>
 export type TriggeredPicture = z.output<typeof triggered>
 export type Confusion = z.output<typeof confusion>
 

@@ -7,17 +7,10 @@ import { formatSafetensors } from '../tensor/safetensors.ts'
 import { type ImageSet, subset } from '../training/images.ts'
 import { rowReader } from '../training/rows.ts'
 import type { Suspicion } from '../training/suspicion.ts'
+import type { AskedModel } from './asked-model.ts'
 import { chooseSuspects } from './choose.ts'
-import { inCommon } from './common.ts'
-import {
-  type Common,
-  type Confusion,
-  type Facts,
-  factsSchema,
-  kept,
-  type Picture,
-  type TriggeredPicture,
-} from './facts.ts'
+import { type Confusion, type Facts, factsSchema, kept, type Picture, type TriggeredPicture } from './facts.ts'
+import { keepCommon, type WritePicture } from './keep-common.ts'
 import { lookAlikes } from './look-alikes.ts'
 import { png } from './png.ts'
 
@@ -29,8 +22,8 @@ export interface ToKeep {
   /** the images that were searched, as they were trained on */
   readonly images: ImageSet
   readonly suspicion: Suspicion | undefined
-  /** the classes that the model gives images; absent where no model was trained */
-  readonly answers?: (images: ImageSet) => Promise<Int32Array>
+  /** absent where no model was trained */
+  readonly model?: AskedModel
   /** of an experiment */
   readonly truth?: Truth
   readonly confusions?: readonly Confusion[]
@@ -46,13 +39,13 @@ export interface ShownTrigger extends Pick<TriggeredPicture, 'label' | 'wanted' 
 /** Writes down what the run's report is drawn from: facts, scores, and the pictures that it shows. */
 export async function keepForReport(
   { file }: Pick<RunFolder, 'file'>,
-  { images, suspicion, answers, truth, confusions = [], trigger = [] }: ToKeep,
+  { images, suspicion, model, truth, confusions = [], trigger = [] }: ToKeep,
 ): Promise<void> {
   const folder = file(kept.pictures)
   rmSync(folder, { recursive: true, force: true }) // of a try that was broken off
   mkdirSync(folder)
-  const write = async (name: string, row: Uint8Array) => {
-    writeAtomically(join(folder, name), await png(row, images.shape))
+  const write: WritePicture = async (name, row, shape = images.shape) => {
+    writeAtomically(join(folder, name), await png(row, shape))
     return name
   }
   const flagged = (i: number) => suspicion !== undefined && (suspicion.score[i] as number) > suspicion.threshold
@@ -65,7 +58,7 @@ export async function keepForReport(
     threshold: suspicion && Number.isFinite(suspicion.threshold) ? suspicion.threshold : null,
     perClass: countsOf(images, flagged),
     ...gallery,
-    common: suspicion ? await common() : null,
+    common: suspicion ? await keepCommon(images, suspicion, { model, write }) : null,
     trigger: await Promise.all(trigger.map(triggerPicture)),
     confusions,
   })
@@ -78,7 +71,7 @@ export async function keepForReport(
     const lists = [strongest, sample, above, below]
     const others = pairs.flatMap(({ suspect, other }) => [suspect, other])
     const shown = Int32Array.from(new Set([...lists.flatMap((list) => [...list]), ...others]))
-    const given = await answers?.(subset(images, shown))
+    const given = await model?.answers(subset(images, shown))
     const read = rowReader(images.rows)
     const pictures = new Map<number, Picture>()
     for (const [k, i] of shown.entries()) {
@@ -101,21 +94,6 @@ export async function keepForReport(
       above: third,
       below: fourth,
       alike: pairs.map(({ suspect, other }) => ({ suspect: picture(suspect), other: picture(other) })),
-    }
-  }
-
-  async function common(): Promise<Common | null> {
-    const found = inCommon(images, flagged)
-    if (!found) return null
-    const { means, difference, differenceToAll, ...rest } = found
-    return {
-      ...rest,
-      means: {
-        flagged: await write('mean-flagged.png', means.flagged),
-        others: await write('mean-others.png', means.others),
-      },
-      difference: await write('difference.png', difference),
-      differenceToAll: await write('difference-to-all.png', differenceToAll),
     }
   }
 

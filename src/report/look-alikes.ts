@@ -52,7 +52,7 @@ export function unflaggedOf(
 }
 
 /** At most `most` of a list, evenly spread over it. */
-export function spread(list: Int32Array, most: number): number[] {
+export function spread(list: ArrayLike<number>, most: number): number[] {
   const step = Math.max(1, list.length / most)
   return Array.from({ length: Math.min(list.length, most) }, (_, k) => list[Math.floor(k * step)] as number)
 }

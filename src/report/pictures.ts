@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { type Facts, kept } from './facts.ts'
+import { type Common, type Facts, kept } from './facts.ts'
 
 /** larger pictures are made smaller in the report, so that one file holds them all */
 const largest = 96
@@ -46,7 +46,12 @@ export function filesOf({ strongest, sample, above, below, alike, common, trigge
     ...below,
     ...alike.flatMap(({ suspect, other }) => [suspect, other]),
   ]
-  const means = common ? [common.means.flagged, common.means.others, common.difference, common.differenceToAll] : []
   const triggers = trigger.flatMap(({ clean, triggered, residual }) => [clean, triggered, residual])
-  return [...gallery.map(({ file }) => file), ...means, ...triggers]
+  return [...gallery.map(({ file }) => file), ...(common ? filesOfCommon(common) : []), ...triggers]
+}
+
+function filesOfCommon({ means, difference, differenceToAll, patches, occlusion }: Common): string[] {
+  const found = patches ? [patches.marked, ...patches.all.map(({ file }) => file)] : []
+  const all = [means.flagged, means.others, difference, differenceToAll, ...found, occlusion?.shown?.file]
+  return all.filter((file) => typeof file === 'string')
 }

@@ -8,6 +8,7 @@ import { stringify } from 'yaml'
 import { exampleResult } from '../../test/example-result.ts'
 import { showName } from '../datasets/file-names.ts'
 import { imageSet } from '../training/images.ts'
+import { type Rows, rowReader } from '../training/rows.ts'
 import { readScores } from './facts.ts'
 import { confusionOf, keepForReport, type ShownTrigger } from './keep.ts'
 import { writeReport } from './write-report.ts'
@@ -45,6 +46,9 @@ const suspicion = {
 } as const
 
 const answers = labels.map((label, i) => (i % 9 === 0 ? (label + 1) % 3 : label))
+/** what a model would say that follows the white pixel in the corner */
+const cornerIsWhite = (rows: Rows) =>
+  Float32Array.from(rows.at, (_, i) => (rowReader(rows)(i)[189] === 255 ? 0.9 : 0.1))
 const trigger: ShownTrigger = {
   clean: new Uint8Array(192),
   triggered: new Uint8Array(192).fill(9),
@@ -60,7 +64,7 @@ beforeAll(async () => {
     {
       images,
       suspicion,
-      answers: async (shown) => shown.labels,
+      model: { answers: async (shown) => shown.labels, probabilities: async ({ rows }) => cornerIsWhite(rows) },
       truth: { poisoned, covers: new Int32Array(), originalLabels: labels, hash: 'a' },
       confusions: [confusionOf('test', labels, answers)],
       trigger: [trigger],
@@ -169,6 +173,12 @@ describe('the report of a run', () => {
 
   it('finds the place of a trigger that all flagged images carry', () => {
     expect(text()).toContain('lies at the <strong>bottom right</strong>')
+  })
+
+  it('shows what a model looks at that follows the trigger, and claims no patch of a single pixel', () => {
+    expect(text()).toContain('covers them at the <strong>bottom right</strong>')
+    expect(text()).toContain('the probability falls by 80.0 %')
+    expect(text()).toContain('No shared patch')
   })
 
   it('says where a picture is gone, and is written all the same', async () => {

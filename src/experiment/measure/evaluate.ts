@@ -1,8 +1,8 @@
 import type { Crafted, Trigger } from '../../attacks/attack.ts'
 import type { Classifier } from '../../nn/classifier.ts'
 import { type ImageSet, subset } from '../../training/images.ts'
-import { loader } from '../../training/loader.ts'
-import { predict } from '../../training/predict.ts'
+import { type Loader, loader } from '../../training/loader.ts'
+import { predict, scoreEach } from '../../training/predict.ts'
 import { type Findings, findings, type Suspicion } from '../../training/suspicion.ts'
 import { type Truth, triggered } from '../prepare/poison.ts'
 import { auroc } from './statistics.ts'
@@ -140,10 +140,21 @@ export function evaluateSuspicion(suspicion: Suspicion, truth: Truth, labels: In
 }
 
 /** The class that a model gives each image. */
-export async function classify(model: Classifier, set: ImageSet, device: string): Promise<Int32Array> {
+export function classify(model: Classifier, set: ImageSet, device: string): Promise<Int32Array> {
+  return withLoader(set, device, (images) => predict(model, images))
+}
+
+/** The probability that a model gives the label of each image. */
+export function probabilitiesOfLabels(model: Classifier, set: ImageSet, device: string): Promise<Float32Array> {
+  return withLoader(set, device, (images) =>
+    scoreEach(model, images, ({ logits }, labels) => logits.softmax(1).gather(1, labels.unsqueeze(1)).squeeze(1)),
+  )
+}
+
+async function withLoader<T>(set: ImageSet, device: string, use: (images: Loader) => Promise<T>): Promise<T> {
   const images = loader(set, device)
   try {
-    return await predict(model, images)
+    return await use(images)
   } finally {
     images.free()
   }

@@ -2,7 +2,7 @@ import type { Facts } from '../facts.ts'
 import type { Figure } from '../figures/plot.ts'
 import { type Html, html, type Part } from '../html.ts'
 import type { Source } from '../source.ts'
-import { figure, gallery, nameOf, shownPicture, table, whole } from './parts.ts'
+import { figure, gallery, nameOf, shownPicture, table } from './parts.ts'
 
 /** Pictures of what was flagged, and of what it is to be compared with. */
 export function suspectsSection(source: Source): Html | null {
@@ -34,26 +34,6 @@ function alike(source: Source, { alike, classes }: Facts): Part {
     return html`<li><figure>${shownPicture(source, suspect.file, `Suspect labelled ${label}: ${suspect.name}`)}<figcaption>suspect</figcaption></figure><figure>${shownPicture(source, other.file, `Unflagged look-alike: ${other.name}`)}<figcaption>look-alike</figcaption></figure></li>`
   }
   return html`<h3>Beside their look-alikes</h3><p class="note">The strongest suspects, each beside the unflagged image of the same label that looks most like it. What one has and the other lacks may be the trigger.</p><ul class="pairs">${alike.map(pair)}</ul>`
-}
-
-/** Mean pictures of the flagged images and of others. */
-export function commonSection(source: Source): Html | null {
-  const { facts } = source
-  const common = facts?.common
-  if (!facts || !common) return null
-  const label = nameOf(facts.classes, common.label)
-  const factor = common.factor.toPrecision(2)
-  const pictures: [string, string][] = [
-    [common.means.flagged, `mean of ${whole(common.flagged)} flagged images labelled '${label}'`],
-    [common.means.others, `mean of ${whole(common.others)} other images labelled '${label}'`],
-    [common.difference, `difference of the two, times ${factor}`],
-    [common.differenceToAll, `difference to unflagged images of all labels, times ${factor}`],
-  ]
-  const place = common.place && html` Most of the last difference lies at the <strong>${common.place}</strong>.`
-  return html`<section id="common"><h2>What the flagged images have in common</h2>
-<p>Gray in a difference means no difference. A trigger at one place shows as a spot, a blended one as a pattern; a moving or invisible one may not show at all.${place}</p>
-<ul class="gallery">${pictures.map(([file, said]) => html`<li><figure>${shownPicture(source, file, said)}<figcaption>${said}</figcaption></figure></li>`)}</ul>
-</section>`
 }
 
 /** Scores and labels of all images. */

@@ -2,6 +2,7 @@ import type { Findings } from '../../training/suspicion.ts'
 import { type Html, html, type Part } from '../html.ts'
 import type { Source } from '../source.ts'
 import { saidOf } from '../verdict.ts'
+import { placeOfPatch } from './common.ts'
 import { nameOf, percent, shownPicture, whole } from './parts.ts'
 
 /** What the report is for, in ten seconds: whether poison was found, how much, in which class, and what to do. */
@@ -11,7 +12,7 @@ export function verdictSection(source: Source): Html {
   const tone = suspicion?.verdict ?? 'not-judged'
   return html`<section class="verdict ${tone}" aria-label="Verdict">
 <h1>${headline(source)}</h1>
-<p class="lead">${suspicion ? counted(source, suspicion) : `The defense '${outcome.result.defense}' searches for no poison.`}${obeys(source)}</p>
+<p class="lead">${suspicion ? counted(source, suspicion) : `The defense '${outcome.result.defense}' searches for no poison.`}${patched(source)}${obeys(source)}</p>
 ${strip(source)}
 <h3>What to do</h3>
 <ul>${advice(source).map((line) => html`<li>${line}</li>`)}</ul>
@@ -59,6 +60,14 @@ function counted(source: Source, { verdict, flagged, estimatedTarget }: Findings
   const sentence = `${said[0]?.toUpperCase()}${said.slice(1)}.`
   if (flagged === 0) return sentence
   return `${whole(flagged)}${of} ${flagged === 1 ? 'is' : 'are'} flagged, ${target}. ${sentence}`
+}
+
+/** Where flagged images share a patch: the shortest answer to what is the matter. */
+function patched({ facts }: Source): Part {
+  const all = facts?.common?.patches?.all ?? []
+  if (!facts || all.length === 0) return null
+  const places = all.map((patch) => placeOfPatch(patch, facts.size)).join('; ')
+  return html` They share <a href="#common">${all.length === 1 ? 'a patch' : 'patches'}</a>: ${places}.`
 }
 
 /** Of an experiment: whether the trained model does what the attacker wants. */
