@@ -53,7 +53,7 @@ export function meanDifference(images: ImageSet, { flagged, others, all }: Compa
     1e-3,
     ...[difference, differenceToAll].map((d) => d.reduce((a, b) => Math.max(a, Math.abs(b)), 0)),
   )
-  const factor = Math.min(largestFactor, 127 / largest)
+  const factor = Math.max(1, Math.min(largestFactor, 127 / largest))
   return {
     means: { flagged: bytes(mean), others: bytes(meanOfOthers), all: bytes(meanOfAll) },
     difference: bytes(difference.map((d) => 128 + factor * d)),

@@ -28,6 +28,8 @@ const patch = z.strictObject({
   left: count,
   height: count,
   width: count,
+  flagged: count.describe('flagged images, of any label, that carry the patch'),
+  unflagged: count.describe('unflagged images that do'),
 })
 
 const occlusion = z.strictObject({

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Random } from '../tensor/random.ts'
 import { type ImageSet, imageSet } from '../training/images.ts'
 import { rowReader } from '../training/rows.ts'
+import { carriers } from './carriers.ts'
 import { toCompare } from './common.ts'
 import { occlusion } from './occlusion.ts'
 import { heatMap, outlined } from './overlays.ts'
@@ -105,6 +106,17 @@ describe('patches that flagged images share', () => {
     const read = rowReader(images.rows)
     for (let i = 0; i < count; i++) read(i).fill(255, 0, 4 * 3)
     expect(patchesOf(images)).toEqual([])
+  })
+
+  it('are counted on all images, also on those that nobody flagged', () => {
+    const images = triggeredImages(patchAt({ top: 29, left: 29, height: 3, width: 3 }))
+    const isFlagged = (i: number) => i >= 6 && i < 60 // of the first 50, which carry it
+    const compared = toCompare(images, isFlagged)
+    const [patch] = compared ? sharedPatches(images, compared) : []
+    expect(patch && carriers(images, patch, { others: compared?.others ?? [], isFlagged })).toEqual({
+      flagged: 44,
+      unflagged: 6,
+    })
   })
 
   it('are not claimed of few images', () => {

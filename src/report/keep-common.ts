@@ -2,6 +2,7 @@ import { argsort } from '../training/argsort.ts'
 import type { ImageSet, ImageShape } from '../training/images.ts'
 import type { Suspicion } from '../training/suspicion.ts'
 import type { AskedModel } from './asked-model.ts'
+import { carriers } from './carriers.ts'
 import { type Compared, meanDifference, toCompare } from './common.ts'
 import type { Common, Occlusion } from './facts.ts'
 import { occlusion } from './occlusion.ts'
@@ -27,11 +28,12 @@ export async function keepCommon(
   { score, threshold }: Suspicion,
   { model, write }: Keeping,
 ): Promise<Common | null> {
-  const compared = toCompare(images, (i) => (score[i] as number) > threshold)
+  const isFlagged = (i: number) => (score[i] as number) > threshold
+  const compared = toCompare(images, isFlagged)
   if (!compared) return null
   const { means, difference, differenceToAll, factor, place } = meanDifference(images, compared)
   const strongest = argsort(score, { descending: true })
-    .filter((i) => images.labels[i] === compared.label && (score[i] as number) > threshold)
+    .filter((i) => images.labels[i] === compared.label && isFlagged(i))
     .slice(0, covered)
   return {
     label: compared.label,
@@ -45,7 +47,7 @@ export async function keepCommon(
     differenceToAll: await write('difference-to-all.png', differenceToAll),
     factor,
     place,
-    patches: await keepPatches(images, compared, { mean: means.flagged, write }),
+    patches: await keepPatches(images, compared, { mean: means.flagged, isFlagged, write }),
     occlusion: model ? await keepOcclusion(images, strongest, { means, model, write }) : null,
   }
 }
@@ -53,13 +55,14 @@ export async function keepCommon(
 async function keepPatches(
   images: ImageSet,
   compared: Compared,
-  { mean, write }: { mean: Uint8Array; write: WritePicture },
+  { mean, isFlagged, write }: { mean: Uint8Array; isFlagged: (image: number) => boolean; write: WritePicture },
 ): Promise<Common['patches']> {
   const [channels, height, width] = images.shape
   const found = sharedPatches(images, compared)
-  const all = found.map(async ({ picture, ...place }, k) => {
+  const all = found.map(async (patch, k) => {
+    const { picture, ...place } = patch
     const file = await write(`patch-${k}.png`, picture, [channels, place.height, place.width])
-    return { ...place, file }
+    return { file, ...place, ...carriers(images, patch, { others: compared.others, isFlagged }) }
   })
   const marked =
     found.length > 0 && (await write('patches.png', outlined(found, mean, images.shape), [3, height, width]))

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Parser } from 'htmlparser2'
+import { chromium as launcher } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { exampleResult } from '../../test/example-result.ts'
@@ -114,7 +115,7 @@ describe('the report of a run', () => {
   it('says the verdict first: how many, of how many, of which class', () => {
     const [, first] = /<main>\s*<section class="verdict found"[^>]*>(.*?)<\/section>/s.exec(text()) ?? []
     expect(first).toContain('<h1>Poisoned images found</h1>')
-    expect(first).toContain('40 of 400 training images (10.0 %) are flagged')
+    expect(first).toContain('40 of 400 training images (10.0\u00a0%) are flagged')
     expect(first).toContain('&lt;b&gt;cat&lt;/b&gt;')
     expect(first).toContain('does not obey the trigger')
   })
@@ -177,7 +178,7 @@ describe('the report of a run', () => {
 
   it('shows what a model looks at that follows the trigger, and claims no patch of a single pixel', () => {
     expect(text()).toContain('covers them at the <strong>bottom right</strong>')
-    expect(text()).toContain('the probability falls by 80.0 %')
+    expect(text()).toContain('the probability falls by 80.0\u00a0%')
     expect(text()).toContain('No shared patch')
   })
 
@@ -196,6 +197,30 @@ describe('the report of a run', () => {
   const chromium = ['chromium', 'chromium-browser', 'google-chrome'].find(
     (name) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0,
   )
+  it.skipIf(chromium === undefined)(
+    'prints what is folded away on a screen (skipped where there is no Chromium)',
+    async () => {
+      const executablePath = spawnSync('sh', ['-c', `command -v ${chromium}`], { encoding: 'utf8' }).stdout.trim()
+      const browser = await launcher.launch({ executablePath, args: ['--no-sandbox'] })
+      try {
+        const page = await browser.newPage()
+        await page.goto(`file://${file('report.html')}`)
+        const shown = () =>
+          page.locator('details').evaluateAll((all) => all.map((each) => each.lastElementChild?.checkVisibility()))
+        expect(await shown()).toEqual([false, false, false])
+        await page.emulateMedia({ media: 'print' })
+        expect(await shown()).toEqual([true, true, true])
+        const heights = page
+          .locator('details')
+          .evaluateAll((all) => all.map((each) => each.getBoundingClientRect().height))
+        expect(Math.min(...(await heights))).toBeGreaterThan(60)
+      } finally {
+        await browser.close()
+      }
+    },
+    60_000,
+  )
+
   it.skipIf(chromium === undefined)(
     'opens in Chromium without a word in its console (skipped where there is no Chromium)',
     () => {

@@ -47,12 +47,14 @@ code{font:.9em ui-monospace,monospace;background:var(--panel);padding:.1em .3em;
 .verdict{background:var(--panel);border-left:.5rem solid var(--tone);padding:1rem 1.2rem;margin:1rem 0;border-radius:4px}
 .verdict h1{color:var(--tone)}
 .verdict .lead{font-size:1.15rem}
-.strip{display:flex;flex-wrap:wrap;gap:.5rem;margin:.8rem 0;padding:0;list-style:none;max-width:none}
+.strip{display:grid;grid-template-columns:repeat(8,minmax(0,96px));gap:.5rem;margin:.8rem 0;padding:0;list-style:none;max-width:none}
+.strip li{margin:0}.strip .pixels,.strip .gone{width:100%;height:auto;aspect-ratio:1}
 .found{--tone:var(--bad)}.weak{--tone:var(--warn)}.none{--tone:var(--good)}.not-judged{--tone:var(--muted)}
 .tiles{display:flex;flex-wrap:wrap;gap:.7rem;margin:1rem 0;padding:0;list-style:none;max-width:none}
 .tiles li{background:var(--panel);padding:.6rem .9rem;border-radius:4px;flex:1 1 11rem;margin:0}
 .tiles strong{display:block;font-size:1.5rem}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(96px,1fr));gap:.9rem .7rem;margin:.6rem 0 1rem;padding:0;list-style:none;max-width:none}
+.gallery.wide{grid-template-columns:repeat(auto-fill,minmax(144px,1fr))}.wide .pixels,.wide .gone{width:144px;height:144px}
 .gallery li{margin:0;min-width:0}
 .gallery figure,.pairs figure{margin:0}
 .pixels{display:block;width:96px;height:96px;object-fit:contain;image-rendering:pixelated;background:var(--panel);border-radius:3px}
@@ -75,10 +77,11 @@ th{font-weight:600}
 thead th{border-bottom:2px solid var(--rule)}
 td,code,figcaption{overflow-wrap:anywhere}.row td{overflow-wrap:normal}
 td.number{text-align:right;font-variant-numeric:tabular-nums}
-.triggers .pixels,.triggers .gone{width:72px;height:72px}
+.triggers .pixels,.triggers .gone{width:96px;height:96px}
 .key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 .9em;border-radius:2px}
 details summary{cursor:pointer;color:var(--accent)}
 footer{color:var(--muted);font-size:.85rem;padding-bottom:2rem;margin-top:2rem}
-@media (max-width:30rem){.strip .pixels,.strip .gone{width:64px;height:64px}.plot svg{min-width:29rem}.pairs{gap:.6rem}.pairs .pixels,.pairs .gone{width:70px;height:70px}.gallery{grid-template-columns:repeat(auto-fill,minmax(72px,1fr))}.gallery .pixels,.gallery .gone{width:72px;height:72px}h1{font-size:1.5rem}.triggers .pixels,.triggers .gone{width:52px;height:52px}}
-@media print{body{font-size:10.5pt}.verdict,.tiles li,.pairs li{border:1px solid var(--rule)}h2,h3,h3+p{break-after:avoid}.gallery li,.plot,.pairs li,tr{break-inside:avoid}a{color:inherit}}
+@media (max-width:30rem){.strip{grid-template-columns:repeat(4,minmax(0,96px))}.plot svg{min-width:29rem}.pairs{gap:.6rem}.pairs .pixels,.pairs .gone{width:70px;height:70px}.gallery{grid-template-columns:repeat(auto-fill,minmax(72px,1fr))}.gallery:not(.wide) .pixels,.gallery:not(.wide) .gone{width:72px;height:72px}h1{font-size:1.5rem}.triggers th,.triggers td{padding-right:.5rem;font-size:.85rem}.triggers .pixels,.triggers .gone{width:64px;height:64px}}
+@page{margin:14mm}
+@media print{body{font-size:10.5pt}details::details-content{content-visibility:visible;block-size:auto}summary{list-style:none;color:inherit;font-weight:600}.key span,.verdict,.pixels{print-color-adjust:exact;-webkit-print-color-adjust:exact}.verdict,.tiles li,.pairs li{border:1px solid var(--rule)}h2,h3,h3+p{break-after:avoid}.gallery li,.plot,.pairs li,tr{break-inside:avoid}a{color:inherit}}
 `

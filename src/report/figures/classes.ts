@@ -24,8 +24,9 @@ export function flaggedPerClass({ plot, figure }: Drawing, { classes, perClass }
     },
     {
       width: 720,
-      height: 40 + 20 * bars.length,
+      height: 62 + 20 * bars.length,
       marginLeft: 175,
+      marginBottom: 42,
       marginRight: 90,
       x: { label: 'flagged images', grid: true },
       y: { label: null, domain: bars.map(({ name }) => name) },

@@ -26,8 +26,10 @@ export function curve({ plot, figure }: Drawing, metrics: readonly Line[], name:
     },
     {
       width: 720,
-      height: 210,
+      height: 240,
       marginLeft: 50,
+      marginTop: 38,
+      marginBottom: 42,
       x: { label: 'epoch', ticks: 4, tickFormat: (n: number) => (Number.isInteger(n) ? String(n) : '') },
       y: { label: name, grid: true, ...(name === 'accuracy' && { domain: [0, 1] }) },
       fx: { label: null, domain: stages },
@@ -60,8 +62,9 @@ export function traces({ plot, figure }: Drawing, metrics: readonly Line[]): Fig
       },
       {
         width: 720,
-        height: 220,
+        height: 232,
         marginLeft: 50,
+        marginBottom: 42,
         marginRight: 70,
         x: { label: 'epoch' },
         y: { label: trace, grid: true, zero: true },

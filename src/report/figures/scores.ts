@@ -39,6 +39,7 @@ export function scoreHistogram({ plot, figure }: Drawing, scores: Scores, { thre
       width: 720,
       height: 260,
       marginLeft: 50,
+      marginBottom: 42,
       x: { label: 'score' },
       y: { label: 'images', type: 'sqrt', grid: true },
       color: { domain: order, range: colors },
@@ -100,8 +101,9 @@ export function rocCurve({ plot, figure }: Drawing, scores: Scores, { threshold 
     },
     {
       width: 360,
-      height: 330,
+      height: 342,
       marginLeft: 50,
+      marginBottom: 42,
       x: { label: 'false positive rate', domain: [0, 1], grid: true },
       y: { label: 'true positive rate', domain: [0, 1], grid: true },
       marks: [

@@ -39,7 +39,7 @@ function patchesPart(source: Source, { all, marked }: Patches, { label, size }: 
   const shown = all.map(
     (patch): Shown => [
       patch.file,
-      `${placeOfPatch(patch, size)}, enlarged: columns ${patch.left + 1} to ${patch.left + patch.width}, rows ${patch.top + 1} to ${patch.top + patch.height}`,
+      `${placeOfPatch(patch, size)}, enlarged; on ${whole(patch.flagged)} flagged images and ${whole(patch.unflagged)} unflagged ones`,
     ],
   )
   const [title, where] = all.length === 1 ? ['A shared patch', 'place'] : [`${all.length} shared patches`, 'places']
@@ -48,22 +48,22 @@ ${pictures(source, [...shown, [marked, `the ${where}, in red, in the mean of the
 }
 
 function meansPart(source: Source, common: Common, label: string): Html {
-  const factor = common.factor.toPrecision(2)
+  const enlarged = common.factor > 1 ? `, times ${common.factor.toPrecision(2)}` : ''
   const place = common.place && html` Most of the last difference lies at the <strong>${common.place}</strong>.`
   return html`<h3>Mean images</h3>
 <p>Gray in a difference means no difference. A trigger at one place shows as a spot, a blended one as a pattern; a moving or invisible one may not show at all.${place}</p>
 ${pictures(source, [
   [common.means.flagged, `mean of ${whole(common.flagged)} flagged images labelled '${label}'`],
   [common.means.others, `mean of ${whole(common.others)} other images labelled '${label}'`],
-  [common.difference, `difference of the two, times ${factor}`],
-  [common.differenceToAll, `difference to unflagged images of all labels, times ${factor}`],
+  [common.difference, `difference of the two${enlarged}`],
+  [common.differenceToAll, `difference to unflagged images of all labels${enlarged}`],
 ])}`
 }
 
 function occlusionPart(source: Source, { probability, side, images, shown }: Occlusion, label: string): Html {
   const before = `The trained model gives the strongest suspects their label '${label}' with a probability of ${percent(probability)} on average`
   if (images === 0) {
-    return html`<h3>What the model looks at</h3><p>${before}: it does not follow what they share, so no part of them can be what it looks at.</p>`
+    return html`<h3>What the model looks at</h3><p>${before}. The model does not follow what they share, so there is no place to show.</p>`
   }
   if (!shown) {
     return html`<h3>What the model looks at</h3><p>${before}. No single place decides that: a square of ${side} pixels changes little wherever it covers them.</p>`

@@ -1,4 +1,4 @@
-import type { Confusion, Facts } from '../facts.ts'
+import type { Confusion, Facts, TriggeredPicture } from '../facts.ts'
 import type { Figure } from '../figures/plot.ts'
 import { type Html, html, type Part } from '../html.ts'
 import type { Source } from '../source.ts'
@@ -33,27 +33,36 @@ ${rows.length > 0 && table(['for comparison', 'CA', 'ASR'], rows)}
 export function triggerSection(source: Source): Html | null {
   const { facts, outcome } = source
   if (!facts || facts.trigger.length === 0 || outcome.kind !== 'experiment') return null
-  const { classes } = facts
+  const { classes, trigger } = facts
   const { attack, poisonedImages, rate, coverImages } = outcome.result
-  const rows = facts.trigger.map((shown): Part[] => {
-    const label = nameOf(classes, shown.label)
-    const { wanted } = shown
-    const wrong = wanted === null ? shown.answerTriggered !== shown.label : shown.answerTriggered === wanted
-    return [
-      label,
-      shownPicture(source, shown.clean, `Clean test image of ${label}`),
-      shownPicture(source, shown.triggered, `The same with the trigger`),
-      shownPicture(source, shown.residual, `The difference times 8`),
-      nameOf(classes, shown.answer),
-      html`<span class="mark ${wrong ? 'poisoned' : 'clean'}">${nameOf(classes, shown.answerTriggered)}</span>`,
-      wanted === null ? 'any other' : nameOf(classes, wanted),
-    ]
-  })
+  const same = trigger.every(({ wanted }) => wanted === trigger[0]?.wanted)
   const covers = coverImages > 0 && `; ${whole(coverImages)} more are covers, which keep their label`
+  const wants =
+    same && ` The attacker wants triggered images taken for ${wantedOf(classes, trigger[0]?.wanted ?? null)}.`
+  const heads = ['class', 'clean', 'triggered', 'difference × 8', ...(same ? [] : ['attacker wants'])]
   return html`<section id="trigger"><h2>The trigger</h2>
-<p>Attack '${attack}' poisoned ${whole(poisonedImages)} training images (${percent(rate)})${covers}. The pictures are test images.</p>
-<div class="triggers">${table(['class', 'clean', 'triggered', 'difference × 8', 'answer', 'answer with trigger', 'attacker wants'], rows)}</div>
+<p>Attack '${attack}' poisoned ${whole(poisonedImages)} training images (${percent(rate)})${covers}.${wants} The pictures are test images, and below each is what the model takes it for.</p>
+<div class="triggers">${table(
+    heads,
+    trigger.map((shown) => triggerRow(source, classes, shown).slice(0, heads.length)),
+  )}</div>
 </section>`
+}
+
+const wantedOf = (classes: readonly string[], wanted: number | null) =>
+  wanted === null ? 'any other class' : `'${nameOf(classes, wanted)}'`
+
+function triggerRow(source: Source, classes: readonly string[], shown: TriggeredPicture): Part[] {
+  const { clean, triggered, residual, wanted, answer, answerTriggered } = shown
+  const label = nameOf(classes, shown.label)
+  const obeys = wanted === null ? answerTriggered !== shown.label : answerTriggered === wanted
+  return [
+    label,
+    html`${shownPicture(source, clean, `Clean test image of ${label}`)}${nameOf(classes, answer)}`,
+    html`${shownPicture(source, triggered, 'The same with the trigger')}<span class="mark ${obeys ? 'poisoned' : 'clean'}">${nameOf(classes, answerTriggered)}</span>`,
+    shownPicture(source, residual, 'The difference times 8'),
+    wantedOf(classes, wanted),
+  ]
 }
 
 /** Which classes the model takes for which. */

@@ -5,10 +5,10 @@ import type { Source } from '../source.ts'
 
 // What several sections of the report are made of.
 
-/** A share in percent, with as many digits as say something; a dash for null. */
+/** A share in percent, with as many digits as say something, on one line; a dash for null. */
 export function percent(share: number | null | undefined): string {
   if (share === null || share === undefined) return '–'
-  return `${(100 * share).toFixed(share > 0 && share < 0.001 ? 2 : 1)} %`
+  return `${(100 * share).toFixed(share > 0 && share < 0.001 ? 2 : 1)}\u00a0%`
 }
 
 /** A whole number with its thousands parted. */
@@ -40,7 +40,7 @@ function card(source: Source, classes: readonly string[], picture: Picture): Htm
   const changed =
     truth !== null && originalLabel !== null && originalLabel !== label && ` (was ${nameOf(classes, originalLabel)})`
   const known = truth && html`<br><span class="mark ${truth}">${truth}${changed}</span>`
-  return html`<figure>${shownPicture(source, file, `Image labelled ${own}, score ${score?.toFixed(2) ?? 'unknown'}: ${name}`)}<figcaption>label: ${own}${seen}${known}<br>score ${score?.toFixed(2) ?? '–'}<span class="file" title="${name}">${name}</span></figcaption></figure>`
+  return html`<figure>${shownPicture(source, file, `Image labelled ${own}, score ${score?.toFixed(2) ?? 'unknown'}: ${name}`)}<figcaption>label: ${own}${seen}${known}<br>score ${score?.toFixed(2) ?? '–'}<span class="file" title="${name}">${name.split('/').at(-1)}</span></figcaption></figure>`
 }
 
 /** A table with a head for each column; the first cell of a row is the row's head. */

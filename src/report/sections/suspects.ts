@@ -70,4 +70,4 @@ ${
 </section>`
 }
 
-const share = (value: number | null) => (value === null ? '–' : `${(100 * value).toFixed(2)} %`)
+const share = (value: number | null) => (value === null ? '–' : `${(100 * value).toFixed(2)}\u00a0%`)

@@ -66,8 +66,9 @@ function counted(source: Source, { verdict, flagged, estimatedTarget }: Findings
 function patched({ facts }: Source): Part {
   const all = facts?.common?.patches?.all ?? []
   if (!facts || all.length === 0) return null
+  const most = Math.max(...all.map(({ flagged }) => flagged))
   const places = all.map((patch) => placeOfPatch(patch, facts.size)).join('; ')
-  return html` They share <a href="#common">${all.length === 1 ? 'a patch' : 'patches'}</a>: ${places}.`
+  return html` ${whole(most)} of them share <a href="#common">${all.length === 1 ? 'a patch' : 'patches'}</a>: ${places}.`
 }
 
 /** Of an experiment: whether the trained model does what the attacker wants. */
@@ -82,7 +83,9 @@ function obeys({ outcome }: Source): string {
 
 function advice({ outcome, run, facts }: Source): Part[] {
   const { suspicion } = outcome.result
-  const look = html`Look at <a href="#suspects">the suspects</a>: a mark, a frame or a tint that they share is what to look for.`
+  const patched = (facts?.common?.patches?.all.length ?? 0) > 0
+  const shared = patched ? html`what they <a href="#common">share</a>` : 'a mark, a frame or a tint that they share'
+  const look = html`Look at <a href="#suspects">the suspects</a>: ${shared} is what to look for.`
   const aside = html`Decide which to drop: <code>deconfound review ${run} --drop flagged</code>, then train without them. No file is changed.`
   const label = suspicion?.estimatedTarget ?? null
   const of = label === null ? 'these images' : `the images labelled '${nameOf(facts?.classes ?? [], label)}'`
