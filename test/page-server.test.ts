@@ -15,6 +15,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Config, resolveConfig } from '../src/experiment/settings/config.ts'
+import { recordName } from '../src/experiment/store/records.ts'
+import { claimRun } from '../src/experiment/store/run-folder.ts'
+import { writePlan } from '../src/experiment/store/sweep-plan.ts'
 import type { Embeddings, Grid, Metrics, RunDetails, RunList, Suspects } from '../src/web/answers.ts'
 import { type PageServer, startServer } from '../src/web/server.ts'
 import { command } from './command.ts'
@@ -319,6 +323,31 @@ describe('the page is told', () => {
       { experiment: 'badnets', cells: [null, { recorded: 2, cleanAccuracy: 0.8125, attackSuccessRate: 0.5 }] },
       { experiment: 'badnets, epochs 5', cells: [{ recorded: 0, cleanAccuracy: null, brokenOff: 1 }, null] },
     ])
+  })
+
+  it('of a sweep also what it has not begun, has at work and has broken off', async () => {
+    const [folder, records] = [at('sweep-runs'), at('sweep-records')]
+    const settings = { attack: 'badnets', defense: 'none', epochs: 3 }
+    const cells = [1, 2, 3, 4].map((seed) => resolveConfig({ ...settings, seed }))
+    const nameOf = (k: number) => recordName(cells[k] as Config, { precision: 'fp32', data: '0123abcd' })
+    writePlan(folder, { record: records, cells: [...cells, resolveConfig({ ...settings, defense: 'cbd' })] })
+    const sweep = await startServer({ runs: folder, records, port: 0, page: at('page') })
+    const grid = async () => (await (await fetch(`${sweep.url}api/grid`)).json()) as Grid
+    expect((await grid()).rows).toMatchObject([
+      { experiment: 'badnets', cells: [{ waiting: 1 }, { waiting: 4, recorded: 0 }] },
+    ])
+
+    mkdirSync(records)
+    const record = { config: { ...settings, seed: 1 }, result: { cleanAccuracy: 0.5, attackSuccessRate: 1 } }
+    writeFileSync(join(records, `${nameOf(0)}.json`), JSON.stringify(record))
+    for (const k of [0, 1])
+      writeRun(folder, nameOf(k), { settings: { ...settings, seed: k + 1 }, result: k > 0 ? null : {} })
+    const working = claimRun(join(folder, nameOf(2)), cells[2] as Config)
+    expect((await grid()).rows.map(({ cells }) => cells[1])).toMatchObject([
+      { recorded: 1, cleanAccuracy: 0.5, brokenOff: 1, working: ['begun'], waiting: 1 },
+    ])
+    working.close()
+    await sweep.close()
   })
 
   it('embeddings, by principal components where nothing was drawn', async () => {

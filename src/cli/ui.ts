@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { UserError } from '../errors.ts'
+import { isPlanned } from '../experiment/store/sweep-plan.ts'
 import { startServer } from '../web/server.ts'
 import { withExamples } from './failure.ts'
 import { askingInstead } from './stopping.ts'
@@ -16,7 +17,10 @@ interface Options {
 export const uiCommand = withExamples(
   new Command('ui')
     .option('--runs <folder>', "where runs' directories are", 'runs')
-    .option('--records <folder>', 'records of a sweep, shown as a grid that fills in')
+    .option(
+      '--records <folder>',
+      'records of a sweep, shown as a grid that fills in; what the sweep has not begun is shown as such',
+    )
     .option('--port <number>', 'where to listen; 0: any port that is free', '0')
     .option('--json', 'print one JSON object on standard output')
     .addHelpText(
@@ -30,7 +34,7 @@ export const uiCommand = withExamples(
   if (!/^\d+$/.test(given) || port > 65_535)
     throw new UserError('usage', `Cannot show the page at port '${given}': give --port a number from 0 to 65535`)
   for (const [name, folder] of Object.entries({ runs, records })) {
-    if (folder !== undefined && !existsSync(folder))
+    if (folder !== undefined && !existsSync(folder) && !isPlanned(runs, folder))
       throw new UserError('usage', `Cannot show '${folder}': there is no such folder; choose another by --${name}`)
   }
   const server = await startServer({ runs, records, port })

@@ -1,6 +1,6 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { device } from '../../test/device.ts'
 import { identify } from './prepare/data.ts'
@@ -9,6 +9,7 @@ import type { Config } from './settings/config.ts'
 import { recordName } from './store/records.ts'
 import { claimRun } from './store/run-folder.ts'
 import { parseSweep } from './store/sweep-file.ts'
+import { experimentOf, readPlans } from './store/sweep-plan.ts'
 import { runSweep } from './sweep.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'sweep-'))
@@ -85,6 +86,27 @@ describe('a sweep', () => {
     await work({ say: (line) => void begun.push(line) })
     expect(begun).toEqual([])
     expect(files.map((file) => statSync(file).mtimeMs)).toEqual(times)
+  })
+
+  it('leaves beside its runs what it shall do, before it does anything', async () => {
+    const { sweep, work, runOf } = sweepOf({ grid: { attack: ['none', 'badnets'], seed: [1, 2] } })
+    await expect(work({ interrupted: () => true })).rejects.toMatchObject({ code: 75 })
+    const runs = dirname(await runOf(0))
+    const [plan] = readPlans(runs)
+    expect(plan?.record).toBe(sweep.record)
+    expect(plan?.cells.map(({ settings: { attack, seed } }) => [attack, seed])).toEqual([
+      ['none', 1] as const,
+      ['none', 2] as const,
+      ['badnets', 1] as const,
+      ['badnets', 2] as const,
+    ])
+    const names = await Promise.all(sweep.cells.map(async (_, k) => experimentOf(basename(await runOf(k)))))
+    expect(plan?.cells.map(({ name }) => name)).toEqual(names)
+    expect(JSON.stringify(plan?.cells)).not.toContain(home)
+    await expect(work({ interrupted: () => true })).rejects.toMatchObject({ code: 75 })
+    expect(readPlans(runs)).toHaveLength(1)
+    writeFileSync(join(runs, 'torn.sweep.json'), '{"record":')
+    expect(readPlans(runs)).toHaveLength(1)
   })
 
   it('goes on with an experiment that was broken off', async () => {

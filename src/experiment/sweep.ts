@@ -9,6 +9,7 @@ import type { Config } from './settings/config.ts'
 import { experimentName, type Identity, readRecord, recordName, writeRecord } from './store/records.ts'
 import { claimRun } from './store/run-folder.ts'
 import type { Sweep } from './store/sweep-file.ts'
+import { writePlan } from './store/sweep-plan.ts'
 
 // Many experiments whose records fill one folder. Any number of processes may work on the same sweep at once: each claims
 // a cell by the lock of its directory; a cell broken off goes on where it was, and one that is recorded is not run again.
@@ -21,6 +22,7 @@ export interface SweepResult {
 
 /** Runs what is not recorded yet, one experiment at a time, until every cell is recorded, here or elsewhere, or has failed. */
 export async function runSweep({ record, cells }: Sweep, runs: string, listener: Listener): Promise<SweepResult> {
+  writePlan(runs, { record, cells })
   const failed: { cell: string; message: string; code: number }[] = []
   const told = new Set<string>()
   let left = cells

@@ -75,7 +75,7 @@ table{border-collapse:collapse;margin:.6rem 0;font-size:.92rem}
 th,td{text-align:left;vertical-align:top;padding:.25rem .9rem .25rem 0;border-bottom:1px solid var(--rule)}
 th{font-weight:600}
 thead th{border-bottom:2px solid var(--rule)}
-td,code,figcaption{overflow-wrap:anywhere}.row td{overflow-wrap:normal}
+td,code,figcaption{overflow-wrap:anywhere}.row td,.triggers td{overflow-wrap:break-word}
 td.number{text-align:right;font-variant-numeric:tabular-nums}
 .triggers .pixels,.triggers .gone{width:96px;height:96px}
 .key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 .9em;border-radius:2px}
@@ -83,5 +83,5 @@ details summary{cursor:pointer;color:var(--accent)}
 footer{color:var(--muted);font-size:.85rem;padding-bottom:2rem;margin-top:2rem}
 @media (max-width:30rem){.strip{grid-template-columns:repeat(4,minmax(0,96px))}.plot svg{min-width:29rem}.pairs{gap:.6rem}.pairs .pixels,.pairs .gone{width:70px;height:70px}.gallery{grid-template-columns:repeat(auto-fill,minmax(72px,1fr))}.gallery:not(.wide) .pixels,.gallery:not(.wide) .gone{width:72px;height:72px}h1{font-size:1.5rem}.triggers th,.triggers td{padding-right:.5rem;font-size:.85rem}.triggers .pixels,.triggers .gone{width:64px;height:64px}}
 @page{margin:14mm}
-@media print{body{font-size:10.5pt}details::details-content{content-visibility:visible;block-size:auto}summary{list-style:none;color:inherit;font-weight:600}.key span,.verdict,.pixels{print-color-adjust:exact;-webkit-print-color-adjust:exact}.verdict,.tiles li,.pairs li{border:1px solid var(--rule)}h2,h3,h3+p{break-after:avoid}.gallery li,.plot,.pairs li,tr{break-inside:avoid}a{color:inherit}}
+@media print{body{font-size:10.5pt}details::details-content{content-visibility:visible;block-size:auto}details summary{list-style:none;color:inherit;font-weight:600}.key span,.verdict,.pixels{print-color-adjust:exact;-webkit-print-color-adjust:exact}.verdict,.tiles li,.pairs li{border:1px solid var(--rule)}h2,h3,h3+p{break-after:avoid}.gallery li,.plot,.pairs li,tr{break-inside:avoid}a{color:inherit}}
 `

@@ -74,6 +74,8 @@ export interface GridCell {
   /** of experiments at work: how far they are, in words */
   readonly working: readonly string[]
   readonly brokenOff: number
+  /** of a sweep, and not begun yet */
+  readonly waiting: number
 }
 
 /** Attacks by defenses. */

@@ -5,6 +5,7 @@ import { decisions } from '../experiment/store/decisions.ts'
 import { compareRuns } from './compare.ts'
 import { decide } from './decisions.ts'
 import { readEmbeddings } from './embeddings.ts'
+import type { Folders } from './experiments.ts'
 import { gridOf } from './grid.ts'
 import { quarantine } from './guard.ts'
 import { type Pictures, runPictures } from './pictures.ts'
@@ -12,12 +13,6 @@ import { describeRun, shownFile } from './run-details.ts'
 import { runIndex } from './run-index.ts'
 import { readMetricsFrom } from './run-metrics.ts'
 import { readSuspects } from './suspects.ts'
-
-/** Where what is shown lies. */
-export interface Folders {
-  readonly runs: string
-  readonly records?: string | undefined
-}
 
 const place = z.coerce.number().int().min(0)
 const decision = z.strictObject({ rank: z.int().min(1), decision: z.enum(decisions).nullable() })
@@ -47,7 +42,7 @@ export function answers({ runs, records }: Folders): Hono {
     const ids = (context.req.query('ids') ?? '').split(',').slice(0, 12)
     return context.json(compareRuns(ids.map(index.get)))
   })
-  app.get('/grid', (context) => context.json(gridOf(index, records)))
+  app.get('/grid', (context) => context.json(gridOf(index, { runs, records })))
   app.get('/runs/:id', (context) => context.json(describeRun(index.get(context.req.param('id')))))
   app.get('/runs/:id/metrics', (context) => {
     const run = index.get(context.req.param('id'))

@@ -1,63 +1,20 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { UserError } from '../errors.ts'
 import { isIncidental } from '../experiment/settings/config.ts'
-import type { Grid, GridCell, RunState } from './answers.ts'
+import type { Grid, GridCell } from './answers.ts'
+import { type Experiment, experimentsOf, type Folders } from './experiments.ts'
 import { textsOf } from './run-details.ts'
-import type { IndexedRun, RunIndex } from './run-index.ts'
-import { readMetricsFrom } from './run-metrics.ts'
-
-/** An experiment, recorded or at work. */
-interface Experiment {
-  readonly settings: Readonly<Record<string, unknown>>
-  readonly state: RunState
-  readonly cleanAccuracy: number | null
-  readonly attackSuccessRate: number | null
-  /** how far it is, in words; empty where it has ended */
-  readonly progress: string
-}
+import type { RunIndex } from './run-index.ts'
 
 /**
- * Attacks by defenses, filling in while experiments end: records of a folder, and runs that are at work; without a folder, the
- * experiments among the runs. A cell holds means over its experiments, which differ in their seeds.
+ * Attacks by defenses, filling in while experiments end: records of a folder, and what a sweep has at work or shall do; without a
+ * folder, the experiments among the runs, and what sweeps shall do there. A cell holds means over its experiments, which differ in
+ * their seeds.
  */
-export function gridOf(index: RunIndex, records: string | undefined): Grid {
-  const { runs } = index.list(0, Number.POSITIVE_INFINITY)
-  const experiments = runs.filter(({ listed }) => listed.kind === 'experiment' && listed.settings !== null)
-  if (records === undefined) return arrange(experiments.map(ofRun), 'the experiments among the runs')
-  const working = experiments.filter(({ line }) => line.state === 'training')
-  return arrange([...readRecords(records), ...working.map(ofRun)], 'the recorded experiments, and those at work')
-}
-
-function ofRun(run: IndexedRun): Experiment {
-  const { state, cleanAccuracy, attackSuccessRate } = run.line
-  const progress = state === 'training' ? progressOf(run) : ''
-  return { settings: run.listed.settings ?? {}, state, cleanAccuracy, attackSuccessRate, progress }
-}
-
-function progressOf(run: IndexedRun): string {
-  const { stage, epoch } = readMetricsFrom(run, 0).lines.findLast((each) => each.stage !== undefined) ?? {}
-  return typeof epoch === 'number' ? `${stage}, epoch ${epoch + 1}` : 'begun'
-}
-
-function readRecords(folder: string): Experiment[] {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new UserError('usage', 'Cannot show the records: their folder is not there (any more)')
-  }
-  const names = readdirSync(folder).filter((name) => name.endsWith('.json'))
-  return names.sort().flatMap((name) => readRecord(join(folder, name)))
-}
-
-/** None where the file is no record: what else lies in the folder is not the page's matter. */
-function readRecord(path: string): Experiment[] {
-  try {
-    const { config, result } = JSON.parse(readFileSync(path, 'utf8'))
-    const { cleanAccuracy, attackSuccessRate = null } = result
-    if (typeof config?.attack !== 'string' || typeof cleanAccuracy !== 'number') return []
-    return [{ settings: config, state: 'finished', cleanAccuracy, attackSuccessRate, progress: '' }]
-  } catch {
-    return []
-  }
+export function gridOf(index: RunIndex, folders: Folders): Grid {
+  const source =
+    folders.records === undefined
+      ? 'the experiments among the runs'
+      : 'the recorded experiments, and those of the sweep that are not'
+  return arrange(experimentsOf(index, folders), source)
 }
 
 function arrange(experiments: readonly Experiment[], source: string): Grid {
@@ -110,6 +67,7 @@ function cellOf(experiments: readonly Experiment[]): GridCell {
     attackSuccessRate: mean(finished.map(({ attackSuccessRate }) => attackSuccessRate)),
     working: experiments.filter(({ state }) => state === 'training').map(({ progress }) => progress),
     brokenOff: experiments.filter(({ state }) => state === 'broken off' || state === 'damaged').length,
+    waiting: experiments.filter(({ state }) => state === 'waiting').length,
   }
 }
 

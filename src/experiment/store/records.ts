@@ -79,7 +79,8 @@ export function readResult<Schema extends z.ZodType>(schema: Schema, result: unk
   throw new Error(`it holds no result (${z.prettifyError(read.error).split('\n')[0]})`)
 }
 
-function withoutPaths(config: Config): Record<string, unknown> {
+/** The settings of a configuration but for files and folders, which mean nothing on another machine. */
+export function withoutPaths(config: Config): Record<string, unknown> {
   const { data: _, clean: __, ...rest } = flattenConfig(config)
   return Object.fromEntries(Object.entries(rest).filter(([name]) => !namesFile(name)))
 }

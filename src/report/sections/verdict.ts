@@ -63,12 +63,14 @@ function counted(source: Source, { verdict, flagged, estimatedTarget }: Findings
 }
 
 /** Where flagged images share a patch: the shortest answer to what is the matter. */
-function patched({ facts }: Source): Part {
+function patched({ facts, outcome }: Source): Part {
+  const { suspicion } = outcome.result
   const all = facts?.common?.patches?.all ?? []
   if (!facts || all.length === 0) return null
   const most = Math.max(...all.map(({ flagged }) => flagged))
   const places = all.map((patch) => placeOfPatch(patch, facts.size)).join('; ')
-  return html` ${whole(most)} of them share <a href="#common">${all.length === 1 ? 'a patch' : 'patches'}</a>: ${places}.`
+  const who = most === suspicion?.flagged ? 'All' : whole(most)
+  return html` ${who} of them share <a href="#common">${all.length === 1 ? 'a patch' : 'patches'}</a>: ${places}.`
 }
 
 /** Of an experiment: whether the trained model does what the attacker wants. */

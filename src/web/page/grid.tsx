@@ -16,14 +16,15 @@ export function Grid() {
 
 function Table({ grid: { source, usual, defenses, rows } }: { grid: Records }) {
   if (rows.length === 0) return <p>There are no experiments here yet: deconfound run and deconfound sweep make some.</p>
-  const cells = rows.flatMap(({ cells }) => cells)
-  const done = cells.filter((cell) => cell !== null && cell.recorded > 0).length
+  const cells = rows.flatMap(({ cells }) => cells).filter((cell) => cell !== null)
+  const done = cells.filter(({ recorded }) => recorded > 0).length
+  const waiting = cells.reduce((sum, cell) => sum + cell.waiting, 0)
   return (
     <>
       <p>
         Of {source}: CA, the clean accuracy, and ASR, the attack success rate, as means over seeds.{' '}
         <span role="status">
-          {done} of {cells.length} cells hold a result.
+          {done} of {cells.length} cells hold a result{waiting > 0 && `, and ${waiting} experiments have not begun`}.
         </span>
       </p>
       <Scrolling label="Attacks by defenses">
@@ -64,7 +65,7 @@ function Table({ grid: { source, usual, defenses, rows } }: { grid: Records }) {
 
 function Cell({ cell }: { cell: GridCell | null }) {
   if (cell === null) return <td class="empty">–</td>
-  const { recorded, cleanAccuracy, attackSuccessRate, working, brokenOff } = cell
+  const { recorded, cleanAccuracy, attackSuccessRate, working, brokenOff, waiting } = cell
   return (
     <td class={attackSuccessRate !== null && attackSuccessRate > 0.5 ? 'obeyed' : undefined}>
       {recorded > 0 && (
@@ -79,6 +80,7 @@ function Cell({ cell }: { cell: GridCell | null }) {
         </span>
       ))}
       {brokenOff > 0 && <span class="quiet">{brokenOff} broken off</span>}
+      {waiting > 0 && <span class="waiting">{waiting === 1 ? 'not begun' : `${waiting} not begun`}</span>}
     </td>
   )
 }
