@@ -54,7 +54,7 @@ describe('what a person is told of a training', () => {
 
   it('says what could not have been found, and passes on every remark', () => {
     const text = describeTraining(training({ suspicion: { ...none, remarks: ['One thing', 'Another'] } }))
-    expect(text).toContain('verdict             none: no poison found; among 1623 images, fewer than about 20')
+    expect(text).toContain('verdict             none: no poison found; among 1,623 images, fewer than about 20')
     expect(text).toMatch(/^ +One thing\n +Another$/m)
   })
 })

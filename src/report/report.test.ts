@@ -178,7 +178,7 @@ describe('the report of a run', () => {
 
   it('shows what a model looks at that follows the trigger, and claims no patch of a single pixel', () => {
     expect(text()).toContain('covers them at the <strong>bottom right</strong>')
-    expect(text()).toContain('the probability falls by 80.0\u00a0%')
+    expect(text()).toContain('the probability falls to 10.0\u00a0%')
     expect(text()).toContain('No shared patch')
   })
 

@@ -15,7 +15,7 @@ describe('what a person is told of a verdict', () => {
       'no poison found, and 20 images are too few to tell: fewer than about 10 poisoned images cannot be found',
     )
     expect(saidOf('none', 1623)).toBe(
-      'no poison found; among 1623 images, fewer than about 20 poisoned images cannot be found, and faint triggers need more',
+      'no poison found; among 1,623 images, fewer than about 20 poisoned images cannot be found, and faint triggers need more',
     )
   })
 

@@ -1,4 +1,5 @@
 import type { Verdict } from '../training/suspicion.ts'
+import { whole } from './numbers.ts'
 
 /** Below so many images, nothing found says little. */
 const few = 300
@@ -18,9 +19,9 @@ const sentences: Readonly<Record<Verdict, (images?: number) => string>> = {
   },
   none(images) {
     if (images === undefined) return 'no poison found'
-    const limit = `fewer than about ${fewestFound(images)} poisoned images cannot be found`
-    if (images < few) return `no poison found, and ${images} images are too few to tell: ${limit}`
-    return `no poison found; among ${images} images, ${limit}, and faint triggers need more`
+    const limit = `fewer than about ${whole(fewestFound(images))} poisoned images cannot be found`
+    if (images < few) return `no poison found, and ${whole(images)} images are too few to tell: ${limit}`
+    return `no poison found; among ${whole(images)} images, ${limit}, and faint triggers need more`
   },
   'not-judged': () => 'the images are ranked, and whether any is poisoned was not judged',
 }

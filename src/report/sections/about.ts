@@ -1,9 +1,10 @@
 import type { DefenseEntry } from '../../defenses/defense.ts'
 import { type DefenseName, defenses } from '../../defenses/index.ts'
 import { type Html, html, type Part } from '../html.ts'
+import { whole } from '../numbers.ts'
 import type { Source } from '../source.ts'
 import { fewestFound } from '../verdict.ts'
-import { table, whole } from './parts.ts'
+import { table } from './parts.ts'
 import { searched } from './verdict.ts'
 
 /** What the evidence is, and what it is not. */

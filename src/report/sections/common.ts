@@ -1,8 +1,9 @@
-import type { Common, Occlusion } from '../facts.ts'
+import type { Common, Facts, Occlusion } from '../facts.ts'
 import { type Html, html } from '../html.ts'
+import { percent, whole } from '../numbers.ts'
 import { placeOfPixel } from '../place.ts'
 import type { Source } from '../source.ts'
-import { nameOf, percent, shownPicture, whole } from './parts.ts'
+import { nameOf, shownPicture } from './parts.ts'
 
 /** A picture's file, and what it shows. */
 type Shown = readonly [file: string, said: string]
@@ -14,7 +15,7 @@ export function commonSection(source: Source): Html | null {
   if (!facts || !common) return null
   const label = nameOf(facts.classes, common.label)
   return html`<section id="common"><h2>What the flagged images have in common</h2>
-${common.patches && patchesPart(source, common.patches, { label, size: facts.size })}
+${common.patches && patchesPart(source, common.patches, { label, facts })}
 ${meansPart(source, common, label)}
 ${common.occlusion && occlusionPart(source, common.occlusion, label)}
 </section>`
@@ -32,18 +33,24 @@ export function placeOfPatch({ top, left, height, width }: Patches['all'][number
   return `${width}×${height} pixels at the ${placeOfPixel(y, x, { height: size[0], width: size[1] })}`
 }
 
-function patchesPart(source: Source, { all, marked }: Patches, { label, size }: { label: string; size: Size }): Html {
+function patchesPart(
+  source: Source,
+  { all, marked }: Patches,
+  { label, facts }: { label: string; facts: Facts },
+): Html {
   if (all.length === 0 || marked === null) {
     return html`<h3>No shared patch</h3><p>There is no small place where the flagged images labelled '${label}' look the same and the others do not. A blended, warped or moving trigger leaves no such place.</p>`
   }
   const shown = all.map(
     (patch): Shown => [
       patch.file,
-      `${placeOfPatch(patch, size)}, enlarged; on ${whole(patch.flagged)} flagged images and ${whole(patch.unflagged)} unflagged ones`,
+      `${placeOfPatch(patch, facts.size)}, enlarged; on ${whole(patch.flagged)} flagged images and ${whole(patch.unflagged)} unflagged ones`,
     ],
   )
+  const flagged = facts.perClass.reduce((sum, each) => sum + each.flagged, 0)
+  const without = flagged - Math.max(...all.map((patch) => patch.flagged))
   const [title, where] = all.length === 1 ? ['A shared patch', 'place'] : [`${all.length} shared patches`, 'places']
-  return html`<h3>${title}</h3><p>Here most flagged images labelled '${label}' look the same, and the other images of the label do not. This is what a trigger pasted on images looks like.</p>
+  return html`<h3>${title}</h3><p>Here most flagged images labelled '${label}' look the same, and the other images of the label do not. This is what a trigger pasted on images looks like.${without > 0 && ` ${whole(without)} of the ${whole(flagged)} flagged images do not carry it: they may be clean, or carry another trigger.`}</p>
 ${pictures(source, [...shown, [marked, `the ${where}, in red, in the mean of the flagged images`]])}`
 }
 
@@ -68,6 +75,6 @@ function occlusionPart(source: Source, { probability, side, images, shown }: Occ
   if (!shown) {
     return html`<h3>What the model looks at</h3><p>${before}. No single place decides that: a square of ${side} pixels changes little wherever it covers them.</p>`
   }
-  return html`<h3>What the model looks at</h3><p>${before}. Where a square of ${side} pixels covers them at the <strong>${shown.place}</strong>, the probability falls by ${percent(shown.largest)}. A small red spot is what the model takes for the label's mark; a broad one may be the object itself.</p>
+  return html`<h3>What the model looks at</h3><p>${before}. Where a square of ${side} pixels covers them at the <strong>${shown.place}</strong>, the probability falls to ${percent(Math.max(0, probability - shown.largest))}. A small red spot is what the model takes for the label's mark; a broad one may be the object itself.</p>
 ${pictures(source, [[shown.file, `where covering lowers the probability, in red; mean over ${whole(images)} suspects`]])}`
 }

@@ -1,8 +1,9 @@
 import type { Confusion, Facts, TriggeredPicture } from '../facts.ts'
 import type { Figure } from '../figures/plot.ts'
 import { type Html, html, type Part } from '../html.ts'
+import { percent, whole } from '../numbers.ts'
 import type { Source } from '../source.ts'
-import { figure, nameOf, percent, shownPicture, table, whole } from './parts.ts'
+import { figure, nameOf, shownPicture, table } from './parts.ts'
 
 /** Of an experiment: how the model does on clean and on triggered test images, with definitions. */
 export function figuresSection({ outcome }: Source): Html | null {
@@ -39,7 +40,7 @@ export function triggerSection(source: Source): Html | null {
   const covers = coverImages > 0 && `; ${whole(coverImages)} more are covers, which keep their label`
   const wants =
     same && ` The attacker wants triggered images taken for ${wantedOf(classes, trigger[0]?.wanted ?? null)}.`
-  const heads = ['class', 'clean', 'triggered', 'difference × 8', ...(same ? [] : ['attacker wants'])]
+  const heads = ['class', 'clean', 'triggered', 'difference ×\u00a08', ...(same ? [] : ['attacker wants'])]
   return html`<section id="trigger"><h2>The trigger</h2>
 <p>Attack '${attack}' poisoned ${whole(poisonedImages)} training images (${percent(rate)})${covers}.${wants} The pictures are test images, and below each is what the model takes it for.</p>
 <div class="triggers">${table(

@@ -1,18 +1,10 @@
 import type { Facts, Picture } from '../facts.ts'
 import { type Figure, inline } from '../figures/plot.ts'
 import { type Html, html, type Part } from '../html.ts'
+import { whole } from '../numbers.ts'
 import type { Source } from '../source.ts'
 
 // What several sections of the report are made of.
-
-/** A share in percent, with as many digits as say something, on one line; a dash for null. */
-export function percent(share: number | null | undefined): string {
-  if (share === null || share === undefined) return '–'
-  return `${(100 * share).toFixed(share > 0 && share < 0.001 ? 2 : 1)}\u00a0%`
-}
-
-/** A whole number with its thousands parted. */
-export const whole = (count: number) => count.toLocaleString('en-US')
 
 export const nameOf = (classes: readonly string[], label: number) => classes[label] ?? String(label)
 

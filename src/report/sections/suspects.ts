@@ -12,9 +12,9 @@ export function suspectsSection(source: Source): Html | null {
   const flagged = strongest.some((picture) => picture.flagged)
   const group = (title: string, pictures: Facts['sample'], said: string): Part =>
     pictures.length > 0 && html`<h3>${title}</h3><p class="note">${said}</p>${gallery(source, facts, pictures)}`
-  return html`<section id="suspects"><h2>Suspects</h2>
+  return html`<section id="suspects"><h2>${flagged ? 'Suspects' : 'The images with the highest scores'}</h2>
 ${group(
-  flagged ? 'The strongest' : 'The highest scores',
+  flagged ? 'The strongest' : 'The first of all images',
   strongest,
   flagged
     ? 'Flagged images with the highest scores, best first.'
@@ -23,17 +23,17 @@ ${group(
 ${group('A random sample of the other flagged images', sample, 'What the flagged images are like on the whole.')}
 ${group('Just above the threshold', above, 'Flagged with the lowest scores: the first to doubt.')}
 ${group('Just below the threshold', below, 'Not flagged, with the highest scores.')}
-${alike(source, facts)}
+${alike(source, facts, flagged ? 'suspect' : 'high score')}
 </section>`
 }
 
-function alike(source: Source, { alike, classes }: Facts): Part {
+function alike(source: Source, { alike, classes }: Facts, word: 'suspect' | 'high score'): Part {
   if (alike.length === 0) return null
   const pair = ({ suspect, other }: Facts['alike'][number]) => {
     const label = nameOf(classes, suspect.label)
-    return html`<li><figure>${shownPicture(source, suspect.file, `Suspect labelled ${label}: ${suspect.name}`)}<figcaption>suspect</figcaption></figure><figure>${shownPicture(source, other.file, `Unflagged look-alike: ${other.name}`)}<figcaption>look-alike</figcaption></figure></li>`
+    return html`<li><figure>${shownPicture(source, suspect.file, `${word === 'suspect' ? 'Suspect' : 'Image with a high score,'} labelled ${label}: ${suspect.name}`)}<figcaption>${word}</figcaption></figure><figure>${shownPicture(source, other.file, `Unflagged look-alike: ${other.name}`)}<figcaption>look-alike</figcaption></figure></li>`
   }
-  return html`<h3>Beside their look-alikes</h3><p class="note">The strongest suspects, each beside the unflagged image of the same label that looks most like it. What one has and the other lacks may be the trigger.</p><ul class="pairs">${alike.map(pair)}</ul>`
+  return html`<h3>Beside their look-alikes</h3><p class="note">The first of them, each beside the unflagged image of the same label that looks most like it. What one has and the other lacks may be the trigger.</p><ul class="pairs">${alike.map(pair)}</ul>`
 }
 
 /** Scores and labels of all images. */
