@@ -33,7 +33,7 @@ function alike(source: Source, { alike, classes }: Facts, word: 'suspect' | 'hig
     const label = nameOf(classes, suspect.label)
     return html`<li><figure>${shownPicture(source, suspect.file, `${word === 'suspect' ? 'Suspect' : 'Image with a high score,'} labelled ${label}: ${suspect.name}`)}<figcaption>${word}</figcaption></figure><figure>${shownPicture(source, other.file, `Unflagged look-alike: ${other.name}`)}<figcaption>look-alike</figcaption></figure></li>`
   }
-  return html`<h3>Beside their look-alikes</h3><p class="note">The first of them, each beside the unflagged image of the same label that looks most like it. What one has and the other lacks may be the trigger.</p><ul class="pairs">${alike.map(pair)}</ul>`
+  return html`<h3>Beside their look-alikes</h3><p class="note">The first of them, each beside the unflagged image of the same label that looks most like it.${word === 'suspect' && ' What one has and the other lacks may be the trigger.'}</p><ul class="pairs">${alike.map(pair)}</ul>`
 }
 
 /** Scores and labels of all images. */
