@@ -53,12 +53,15 @@ async function stagesOf(settings: Record<string, unknown>): Promise<Map<string, 
   return stages
 }
 
+// As many a plain epoch as 80,000 are of CIFAR-10's 50,000 images.
+const judgedImages = Math.round((80_000 / 50_000) * count)
+
 const plain: number[] = []
 const search = new Map<string, number[]>()
 const whole: number[] = []
 for (let round = 0; round <= Number(flags.rounds); round++) {
   const epoch = ((await stagesOf({ defense: 'none', epochs: 2 })).get('model') as number) / 2
-  const stages = await stagesOf({ defense: 'deconfound', epochs: 1 })
+  const stages = await stagesOf({ defense: 'deconfound', epochs: 1, 'defense.judgedImages': judgedImages })
   if (round === 0) continue // warm-up
   plain.push(epoch)
   stages.delete('model')

@@ -55,7 +55,7 @@ export const deconfound = defineDefense({
   paper: '', // docs/deconfound.md
   assumes: 'nothing',
   evidence:
-    'Two small networks learn the labels from nothing but how an image differs from its mirror image or from a moved copy, in which its content cancels out. The score of an image says how well its label can be told from that difference alone, by a network that has not seen the image. A trigger leaves such a difference, and clean images hardly do. The threshold comes from the images themselves: clean images score as often below zero as above.',
+    'Images are searched in two ways. First, two small networks learn the labels from nothing but how an image differs from its mirror image or from a moved copy, in which its content cancels out: a trigger leaves such a difference, and clean images hardly do. The threshold comes from the images themselves, since clean images score as often below zero as above. Where that finds nothing or little, networks that have never met a label say what its images show. A label is suspect if many of its images show many other classes. Those of its images are flagged that share something which images of the same content do not have.',
   stages: {
     'confounders-mirrored': 'learning from mirrored copies',
     'judging-mirrored': 'judging by mirrored copies',
