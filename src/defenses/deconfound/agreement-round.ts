@@ -30,6 +30,13 @@ export interface Round {
   readonly halfOf: (image: number) => number
 }
 
+export interface RoundResult {
+  /** of `own`, in their order */
+  readonly z: Float32Array
+  /** z of as many honest images as there are in `most` */
+  readonly honest: Float32Array
+}
+
 /** A network that learns from one half and judges the other. */
 interface Learner {
   readonly half: number
@@ -39,13 +46,8 @@ interface Learner {
 /**
  * z, the logit of being one of `most`: by networks that tell them from `least`, and from honest images, which show the same
  * under their own label: for each of `most` one labeled as the class that it was taken for.
- *
- * @returns z of `own`, and of as many honest images as there are in `most`
  */
-export async function agreementRound(
-  view: DefenderView,
-  round: Round,
-): Promise<{ z: Float32Array; honest: Float32Array }> {
+export async function agreementRound(view: DefenderView, round: Round): Promise<RoundResult> {
   const { name, own, most, as } = round
   const honestOf = drawerOfLabels(view.images.labels)
   const drawn = (stream: string) =>

@@ -1,6 +1,6 @@
 import { argsort } from '../../training/argsort.ts'
 import type { DefenderView } from '../defense.ts'
-import { agreementRound } from './agreement-round.ts'
+import { agreementRound, type RoundResult } from './agreement-round.ts'
 import { type Copies, divide } from './copies.ts'
 import { oddsOf } from './odds.ts'
 import type { Recognition } from './recognition.ts'
@@ -10,10 +10,12 @@ const rounds = 4
 /** This share of the label's images is taken for poisoned, the most suspicious, and as many for clean, the least suspicious. */
 const share = 0.3
 /** The images agree if this share of those with the largest odds … */
-const sharing = 1 / 3
+const shareToAgree = 1 / 3
 /** … has a larger z than this share of honest images. */
 const honestBelow = 0.9
-/** Where they do not, images with at least these odds are flagged. */
+/** Images are flagged that have a larger z than this share of honest images, or z > 0. */
+const honestUnflagged = 0.995
+/** Where they do not agree, images with at least these odds are flagged. */
 const fairOdds = 4
 
 /** The images of one label, and how suspicious they are. */
@@ -30,9 +32,10 @@ export interface Agreement {
  *
  *     s = rank of the odds o at first (`oddsOf`), then 0.7 · rank of z + 0.3 · rank of o
  *     z = logit of being one of those with the largest s, in the eyes of networks that have not seen the image (`agreementRound`)
- *     score = z of the last round, where the images agree; else log(o / 4)
+ *     score = z − min(0, z₉₉.₅) of the last round, where the images agree; else log(o / 4)
  *
- * They agree if a third of those with the largest odds have a larger z than nine in ten honest images of the same content.
+ * Honest images show the same under their own label; 99.5 % of them have a smaller z than z₉₉.₅. The images agree if a third
+ * of those with the largest odds have a larger z than nine in ten honest images.
  */
 export async function agreement(
   view: DefenderView,
@@ -44,27 +47,33 @@ export async function agreement(
   const odds = oddsOf(own, { recognition, labels: images.labels, classes: classes.length })
   const ranksOfOdds = ranks(odds)
   const count = Math.ceil(share * own.length)
-  const recognized = argsort(odds, { descending: true }).slice(0, count)
   let suspicion = ranksOfOdds
-  let score: Float32Array = odds.map((o) => Math.log(o / fairOdds))
-  let agreed = false
+  let last: RoundResult | undefined
   for (let number = 0; number < rounds; number++) {
-    const ranked = argsort(suspicion, { descending: true })
-    const [most, least] = [ranked.slice(0, count), ranked.slice(-count)]
-    const { z, honest } = await agreementRound(view, {
-      name: `${label}-${number}`,
+    const name = `${label}-${number}`
+    const ranked = argsort(suspicion, { descending: true }).map((place) => own[place] as number)
+    last = await agreementRound(view, {
+      name,
       own,
-      most: most.map((place) => own[place] as number),
-      least: least.map((place) => own[place] as number),
+      most: ranked.slice(0, count),
+      least: ranked.slice(-count),
       as: recognition.as,
-      halfOf: divide(random.fork(`agreement ${label}-${number}`), copies),
+      halfOf: divide(random.fork(`agreement ${name}`), copies),
     })
-    suspicion = ranks(z).map((rank, place) => 0.7 * rank + 0.3 * (ranksOfOdds[place] as number))
-    const limit = honest.sort()[Math.floor(honestBelow * (honest.length - 1))] as number
-    agreed = recognized.filter((place) => (z[place] as number) > limit).length >= sharing * count
-    if (number + 1 === rounds && agreed) score = z
+    suspicion = ranks(last.z).map((rank, place) => 0.7 * rank + 0.3 * (ranksOfOdds[place] as number))
   }
-  return { own, score, agreed }
+  return { own, ...decide(last as RoundResult, odds, count) }
+}
+
+/** Whether the `count` images with the largest odds share something, and the scores. */
+function decide({ z, honest }: RoundResult, odds: Float32Array, count: number): Pick<Agreement, 'score' | 'agreed'> {
+  const sorted = honest.toSorted()
+  const honestAt = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] as number
+  const recognized = argsort(odds, { descending: true }).slice(0, count)
+  const sharing = recognized.filter((place) => (z[place] as number) > honestAt(honestBelow))
+  if (sharing.length < shareToAgree * count) return { agreed: false, score: odds.map((o) => Math.log(o / fairOdds)) }
+  const threshold = Math.min(0, honestAt(honestUnflagged))
+  return { agreed: true, score: z.map((each) => each - threshold) }
 }
 
 /** Ranks from 0 to 1, the largest value last. */

@@ -2,7 +2,7 @@ import { agreement } from './agreement.ts'
 import { meansOfCopies } from './copies.ts'
 import type { Kind } from './kind.ts'
 import { recognize } from './recognition.ts'
-import { suspectLabels } from './suspect-labels.ts'
+import { fewestNoticed, suspectLabels } from './suspect-labels.ts'
 
 /** Of fewer labels no judge knows two. */
 const fewestLabels = 4
@@ -22,13 +22,15 @@ export const content: Kind = {
       const score = new Float32Array(copies.distinct.length)
       return { score, threshold: 0, verdict: 'not-judged', remarks: [] }
     }
-    const recognition = await recognize(view, { divisions, judgedImages })
+    const recognition = await recognize(view, { divisions, judgedImages, copies })
     const suspects = suspectLabels(recognition, images.labels, classes.length)
     const score = recognition.confidence.map((c) => c - 1)
-    const remarks: string[] = []
-    for (const { label } of suspects) {
+    const remarks = suspects.length === 0 ? [sight(fewestNoticed(recognition, images.labels, classes.length))] : []
+    let found = false
+    for (const { label, strong } of suspects) {
       const { own, score: logits, agreed } = await agreement(view, label, { recognition, copies })
       for (const [place, image] of own.entries()) score[image] = 1 / (1 + Math.exp(-(logits[place] as number)))
+      found ||= strong && agreed
       remarks.push(
         `Many images labeled ${classes[label]} show other classes${agreed ? '' : ', and share nothing that could be learned: errors of labeling, or a faint trigger'}`,
       )
@@ -36,8 +38,14 @@ export const content: Kind = {
     return {
       score: meansOfCopies(score, copies),
       threshold: 0.5,
-      verdict: suspects.length === 0 ? 'none' : suspects.some(({ strong }) => strong) ? 'found' : 'weak',
+      verdict: suspects.length > 0 ? (found ? 'found' : 'weak') : recognition.recall > 0 ? 'none' : 'not-judged',
       remarks,
     }
   },
 }
+
+/** What could have been seen and was not. */
+const sight = (fewest: number) =>
+  Number.isFinite(fewest)
+    ? `What images show was searched: about ${fewest} poisoned images of many classes under one label would have been noticed`
+    : 'What images show could not be searched: networks do not recognize images that they have not seen'

@@ -10,6 +10,7 @@ import { perSample } from '../../training/per-sample.ts'
 import type { DefenderView } from '../defense.ts'
 import { chosen, rowsAt } from './chosen.ts'
 import { type Judge, makeJudge, shrunk } from './judge.ts'
+import type { Search } from './kind.ts'
 
 const indexAdd = operator<void>('index_add_')
 
@@ -23,6 +24,17 @@ export interface Recognition {
   /** per image p_j, the geometric mean over the judges that know j */
   readonly confidence: Float32Array
 }
+
+/** As much, and of the images set aside, each given a false label by chance, the share whose true class is recognized with certainty. */
+export interface MeasuredRecognition extends Recognition {
+  readonly recall: number
+}
+
+/** A recognition counts from this confidence on. */
+export const certain = 0.9
+
+/** One image in so many is set aside: no judge learns from it. */
+const asideEvery = 20
 
 /** A network that knows the labels outside of one group. */
 interface Learner {
@@ -41,8 +53,8 @@ const sideOf = ([, height, width]: readonly number[]) => (Math.max(height as num
 /** Trains the judges of all divisions of the labels side by side, then lets them judge. */
 export async function recognize(
   view: DefenderView,
-  { divisions, judgedImages }: { divisions: number; judgedImages: number },
-): Promise<Recognition> {
+  { divisions, judgedImages, copies }: Pick<Search, 'divisions' | 'judgedImages' | 'copies'>,
+): Promise<MeasuredRecognition> {
   const { images, classes, compute, random } = view
   const learners = Array.from({ length: divisions }, (_, division) => {
     const place = random.fork(`labels ${division}`).permutation(classes.length)
@@ -53,11 +65,26 @@ export async function recognize(
       return { judge, optimizer, knows: (label) => (place[label] as number) % groupsOfLabels !== group }
     })
   }).flat()
-  await learn(learners, view, judgedImages)
-  return judgeAll(learners, view)
+  const order = random.fork('set aside').permutation(images.count)
+  const isAside = (image: number) => (order[copies.together[image] as number] as number) % asideEvery === 0
+  await learn(learners, view, { judgedImages, from: (image) => !isAside(image) })
+  const { labels } = images
+  const recognition = await judgeAll(learners, view, { name: 'recognizing', labels })
+
+  // What poison would look like: honest images that no judge has learned from, under a label that is not theirs.
+  const draw = random.fork('false labels')
+  const falseLabels = labels.map((label) => (label + 1 + draw.integer(classes.length - 1)) % classes.length)
+  const only = Int32Array.from(labels.keys()).filter(isAside)
+  const planted = await judgeAll(learners, view, { name: 'recognizing-planted', labels: falseLabels, only })
+  const recognized = only.filter((i) => planted.as[i] === labels[i] && (planted.confidence[i] as number) >= certain)
+  return { ...recognition, recall: recognized.length / Math.max(1, only.length) }
 }
 
-async function learn(learners: readonly Learner[], view: DefenderView, judgedImages: number): Promise<void> {
+async function learn(
+  learners: readonly Learner[],
+  view: DefenderView,
+  { judgedImages, from }: { judgedImages: number; from: (image: number) => boolean },
+): Promise<void> {
   const { images, recipe } = view
   const state = Object.fromEntries(
     learners.flatMap(({ judge, optimizer }, k) => [
@@ -79,7 +106,7 @@ async function learn(learners: readonly Learner[], view: DefenderView, judgedIma
     scope(() => {
       const small = noGrad(() => shrunk(shown, sideOf(images.shape)))
       const learned = learners.flatMap(({ judge, optimizer, knows }) => {
-        const known = chosen(indices, (image) => knows(images.labels[image] as number))
+        const known = chosen(indices, (image) => from(image) && knows(images.labels[image] as number))
         if (known.places.length < 2) return []
         return scope(() => {
           const labels = images.labelsOf(known.images)
@@ -94,20 +121,32 @@ async function learn(learners: readonly Learner[], view: DefenderView, judgedIma
   }
 }
 
-async function judgeAll(learners: readonly Learner[], view: DefenderView): Promise<Recognition> {
+/** What judges see in images that bear these labels, by those that have not met the label. */
+async function judgeAll(
+  learners: readonly Learner[],
+  view: DefenderView,
+  { name, labels, only }: { name: string; labels: Int32Array; only?: Int32Array },
+): Promise<Recognition> {
   const { images, classes, compute } = view
   const on = { device: compute.device }
   const divisions = learners.length / groupsOfLabels
   const [as, confidence] = [perSample(images.count, compute.device), perSample(images.count, compute.device)]
-  const options = { epochs: 1, batch: 256, augmentation: noAugmentation, ordered: true, state: { as, confidence } }
-  for await (const { images: shown, indices } of view.stage('recognizing', options)) {
+  const options = {
+    epochs: 1,
+    batch: 256,
+    augmentation: noAugmentation,
+    ...(only && { only }),
+    ordered: true,
+    state: { as, confidence },
+  }
+  for await (const { images: shown, indices } of view.stage(name, options)) {
     scope(() =>
       noGrad(() => {
         const small = shrunk(shown, sideOf(images.shape))
         const empty = () => zeros([indices.length, classes.length], on)
         const [sum, count] = [empty(), empty()] // of log p_j, over the judges that know j and have not met the label
         for (const { judge, knows } of learners) {
-          const { places } = chosen(indices, (image) => !knows(images.labels[image] as number))
+          const { places } = chosen(indices, (image) => !knows(labels[image] as number))
           if (places.length === 0) continue
           const rows = tensor(places, [places.length], 'int64').to(on)
           const known = tensor(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { suspectLabels } from './suspect-labels.ts'
+import { fewestNoticed, suspectLabels } from './suspect-labels.ts'
 
 const classes = 10
 
@@ -17,36 +17,47 @@ function recognized(counts: (label: number, other: number) => number, confidence
     as: Int32Array.from(found, ([, as]) => as),
     confidence: Float32Array.from(found, ([, , confidence]) => confidence),
   }
+  return { recognition, labels }
+}
+
+const suspects = (counts: (label: number, other: number) => number, confidence?: number) => {
+  const { recognition, labels } = recognized(counts, confidence)
   return suspectLabels(recognition, labels, classes)
 }
 
 describe('labels under which images show other classes', () => {
   it('are suspect where they show many, and strongly where they show far more than others', () => {
-    expect(recognized((label) => (label === 3 ? 5 : 1))).toEqual([{ label: 3, strong: false }])
-    expect(recognized((label) => (label === 3 ? 40 : 1))).toEqual([{ label: 3, strong: true }])
-    expect(recognized((label) => (label === 3 ? 40 : 0))).toEqual([{ label: 3, strong: true }])
+    expect(suspects((label) => (label === 3 ? 5 : 1))).toEqual([{ label: 3, strong: false }])
+    expect(suspects((label) => (label === 3 ? 40 : 1))).toEqual([{ label: 3, strong: true }])
+    expect(suspects((label) => (label === 3 ? 40 : 0))).toEqual([{ label: 3, strong: true }])
   })
 
   it('are several where there are several targets', () => {
-    const suspects = recognized((label) => (label < 2 ? 20 : 1))
-    expect(suspects.map(({ label }) => label)).toEqual([0, 1])
+    expect(suspects((label) => (label < 2 ? 20 : 1)).map(({ label }) => label)).toEqual([0, 1])
   })
 
   it('are not those whose images resemble a few classes, be they ever so many', () => {
-    expect(recognized((label, other) => (label === 3 && other > 7 ? 400 : 1))).toEqual([])
+    expect(suspects((label, other) => (label === 3 && other > 7 ? 400 : 1))).toEqual([])
   })
 
   it('are not those that stand out by chance, or where all labels are alike', () => {
-    expect(recognized((label) => (label === 3 ? 1 : 0))).toEqual([])
-    expect(recognized(() => 30)).toEqual([])
-    expect(recognized((label) => (label === 3 ? 4 : 2))).toEqual([])
+    expect(suspects((label) => (label === 3 ? 1 : 0))).toEqual([])
+    expect(suspects(() => 30)).toEqual([])
+    expect(suspects((label) => (label === 3 ? 4 : 2))).toEqual([])
   })
 
   it('are not those whose images the judges take for something without being certain', () => {
-    expect(recognized((label) => (label === 3 ? 40 : 0), 0.85)).toEqual([])
+    expect(suspects((label) => (label === 3 ? 40 : 0), 0.85)).toEqual([])
   })
 
   it('are none where no label has images', () => {
     expect(suspectLabels({ as: new Int32Array(), confidence: new Float32Array() }, new Int32Array(), 4)).toEqual([])
+  })
+
+  it('would have been noticed from a number of images that follows from how many are recognized', () => {
+    const { recognition, labels } = recognized(() => 1)
+    // Of nine other classes six count: e = 6, and 6 + 3√6 + 10 = 23.35 are needed; 17.35 / (0.75 · 0.5) = 46.3
+    expect(fewestNoticed({ ...recognition, recall: 0.5 }, labels, classes)).toBe(47)
+    expect(fewestNoticed({ ...recognition, recall: 0 }, labels, classes)).toBe(Number.POSITIVE_INFINITY)
   })
 })

@@ -1,7 +1,5 @@
-import type { Recognition } from './recognition.ts'
+import { certain, type MeasuredRecognition, type Recognition } from './recognition.ts'
 
-/** A recognition counts from this confidence on. */
-const certain = 0.9
 /** A label is suspect if its T exceeds that of the upper quartile of labels this many times … */
 const minRatio = 2.5
 /** … and by this many images, and three deviations of chance. */
@@ -24,7 +22,39 @@ export interface SuspectLabel {
  *
  * Clean images of a class are taken for the few classes that they resemble. Poisoned images come from many classes.
  */
-export function suspectLabels({ as, confidence }: Recognition, labels: Int32Array, classes: number): SuspectLabel[] {
+export function suspectLabels(recognition: Recognition, labels: Int32Array, classes: number): SuspectLabel[] {
+  return spreads(recognition, labels, classes).flatMap(({ label, count, expected }) => {
+    const suspect = count >= fewestSuspect(expected)
+    return suspect ? [{ label, strong: count >= strongMultiple * minRatio * expected }] : []
+  })
+}
+
+/**
+ * How many poisoned images, drawn from all classes, it takes under the label where it takes most: each is recognized as
+ * often as images that were set aside, and three in four of them are not of the quarter that is left out. Infinite where
+ * nothing is recognized.
+ */
+export function fewestNoticed(recognition: MeasuredRecognition, labels: Int32Array, classes: number): number {
+  const counted = 0.75 * recognition.recall
+  const needed = spreads(recognition, labels, classes).map(
+    ({ count, expected }) => (fewestSuspect(expected) - count) / counted,
+  )
+  return Math.ceil(Math.max(...needed))
+}
+
+/** What it takes to be suspect where `expected` images would be usual. */
+const fewestSuspect = (expected: number) =>
+  Math.max(minRatio * expected, expected + 3 * Math.sqrt(expected) + minImages)
+
+interface Spread {
+  readonly label: number
+  /** n_y·T_y */
+  readonly count: number
+  /** e = n_y·T̂ */
+  readonly expected: number
+}
+
+function spreads({ as, confidence }: Recognition, labels: Int32Array, classes: number): Spread[] {
   const certainly = Array.from({ length: classes }, () => new Float64Array(classes))
   const sizes = new Float64Array(classes)
   for (const [i, label] of labels.entries()) {
@@ -33,19 +63,12 @@ export function suspectLabels({ as, confidence }: Recognition, labels: Int32Arra
     const row = certainly[label] as Float64Array
     row[as[i] as number] = (row[as[i] as number] as number) + 1
   }
-  const counts = certainly.map((row) =>
-    row
-      .sort()
-      .subarray(0, classes - Math.ceil(classes / 4))
-      .reduce((a, b) => a + b, 0),
-  )
+  const leftOut = Math.ceil(classes / 4)
+  const sum = (values: Float64Array) => values.reduce((a, b) => a + b, 0)
+  const counts = certainly.map((row) => sum(row.sort().subarray(0, classes - leftOut)))
   const sizeOf = (label: number) => Math.max(1, sizes[label] as number)
   const usual = upperQuartile(counts.map((count, label) => count / sizeOf(label)))
-  return [...counts.entries()].flatMap(([label, count]) => {
-    const expected = usual * sizeOf(label)
-    const suspect = count >= minRatio * expected && count >= expected + 3 * Math.sqrt(expected) + minImages
-    return suspect ? [{ label, strong: count >= strongMultiple * minRatio * expected }] : []
-  })
+  return counts.map((count, label) => ({ label, count, expected: usual * sizeOf(label) }))
 }
 
 const upperQuartile = (values: readonly number[]) =>
