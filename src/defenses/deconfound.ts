@@ -55,7 +55,7 @@ export const deconfound = defineDefense({
   paper: '', // docs/deconfound.md
   assumes: 'nothing',
   evidence:
-    'Images are searched in two ways. First, two small networks learn the labels from nothing but how an image differs from its mirror image or from a moved copy, in which its content cancels out: a trigger leaves such a difference, and clean images hardly do. The threshold comes from the images themselves, since clean images score as often below zero as above. Where that finds nothing or little, networks that have never met a label say what its images show. A label is suspect if many of its images show many other classes. Those of its images are flagged that share something which images of the same content do not have.',
+    'Images are searched in two ways. First, two small networks learn the labels from nothing but how an image differs from its mirror image or from a moved copy, in which its content cancels out: a trigger leaves such a difference, and clean images hardly do. The threshold comes from the images themselves, since clean images score as often below zero as above. Where that finds nothing or little, networks that have never met a label say what its images show. A label is suspect if many of its images show many other classes. Those of its images are flagged that share something which images of the same content do not have, or, if they share nothing, that show another class.',
   stages: {
     'confounders-mirrored': 'learning from mirrored copies',
     'judging-mirrored': 'judging by mirrored copies',
@@ -65,6 +65,8 @@ export const deconfound = defineDefense({
     recognizing: 'looking at what images show',
     agreement: 'learning what suspicious images share',
     agreeing: 'looking for what suspicious images share',
+    contradiction: 'learning the labels without doubtful images',
+    contradicting: 'telling doubtful images from their label',
     model: 'training the model',
   },
   options,
@@ -91,6 +93,8 @@ export const deconfound = defineDefense({
       'recognizing',
       'agreement',
       'agreeing',
+      'contradiction',
+      'contradicting',
     ],
     run: search,
   },

@@ -15,16 +15,13 @@ const shareToAgree = 1 / 3
 const honestBelow = 0.9
 /** Images are flagged that have a larger z than this share of honest images, or z > 0. */
 const honestUnflagged = 0.995
-/** Where they do not agree, images with at least these odds are flagged. */
-const fairOdds = 4
-
 /** The images of one label, and how suspicious they are. */
 export interface Agreement {
   readonly own: Int32Array
-  /** one for each of `own`; above 0: flagged */
-  readonly score: Float32Array
-  /** whether the suspicious images share something */
-  readonly agreed: boolean
+  /** the odds of each of `own`, see `oddsOf` */
+  readonly odds: Float32Array
+  /** the score of each of `own`; above 0: flagged; null where the suspicious images share nothing */
+  readonly score: Float32Array | null
 }
 
 /**
@@ -32,7 +29,7 @@ export interface Agreement {
  *
  *     s = rank of the odds o at first (`oddsOf`), then 0.7 · rank of z + 0.3 · rank of o
  *     z = logit of being one of those with the largest s, in the eyes of networks that have not seen the image (`agreementRound`)
- *     score = z − min(0, z₉₉.₅) of the last round, where the images agree; else log(o / 4)
+ *     score = z − min(0, z₉₉.₅) of the last round, where the images agree
  *
  * Honest images show the same under their own label; 99.5 % of them have a smaller z than z₉₉.₅. The images agree if a third
  * of those with the largest odds have a larger z than nine in ten honest images.
@@ -62,18 +59,18 @@ export async function agreement(
     })
     suspicion = ranks(last.z).map((rank, place) => 0.7 * rank + 0.3 * (ranksOfOdds[place] as number))
   }
-  return { own, ...decide(last as RoundResult, odds, count) }
+  return { own, odds, score: decide(last as RoundResult, odds, count) }
 }
 
-/** Whether the `count` images with the largest odds share something, and the scores. */
-function decide({ z, honest }: RoundResult, odds: Float32Array, count: number): Pick<Agreement, 'score' | 'agreed'> {
+/** The scores, if the `count` images with the largest odds share something. */
+function decide({ z, honest }: RoundResult, odds: Float32Array, count: number): Float32Array | null {
   const sorted = honest.toSorted()
   const honestAt = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] as number
   const recognized = argsort(odds, { descending: true }).slice(0, count)
   const sharing = recognized.filter((place) => (z[place] as number) > honestAt(honestBelow))
-  if (sharing.length < shareToAgree * count) return { agreed: false, score: odds.map((o) => Math.log(o / fairOdds)) }
+  if (sharing.length < shareToAgree * count) return null
   const threshold = Math.min(0, honestAt(honestUnflagged))
-  return { agreed: true, score: z.map((each) => each - threshold) }
+  return z.map((each) => each - threshold)
 }
 
 /** Ranks from 0 to 1, the largest value last. */

@@ -9,6 +9,7 @@ import { type ImageSet, imageSet } from '../../training/images.ts'
 import { quiet } from '../../training/reporter.ts'
 import { agreement } from './agreement.ts'
 import { content } from './content.ts'
+import { contradiction } from './contradiction.ts'
 import { findCopies } from './copies.ts'
 
 const side = 8
@@ -82,9 +83,13 @@ const shared = (images: ImageSet, recognized: number) =>
       as: images.labels.map((_, i) => Math.max(1, kind(i))),
       confidence: Float32Array.from(images.labels, (_, i) => (i < recognized && kind(i) > 0 ? 0.95 : 0.3)),
     }
-    const { own, score, agreed } = await agreement(view, 0, { recognition, copies: await findCopies(view) })
+    const copies = await findCopies(view)
+    const { own, odds, score: shared } = await agreement(view, 0, { recognition, copies })
+    const aside = images.labels.map((_, i) => i).filter((i) => i >= 240 && i % 10 === 0)
+    const score = shared ?? (await contradiction(view, { label: 0, own, odds }, { aside, judgedImages: 10_000 }))
     const flagged = own.filter((_, place) => (score[place] as number) > 0)
-    return { agreed, poisoned: flagged.filter((i) => i < 240).length, others: flagged.filter((i) => i >= 240).length }
+    const [poisoned, others] = [flagged.filter((i) => i < 240).length, flagged.filter((i) => i >= 240).length]
+    return { agreed: shared !== null, poisoned, others }
   })
 
 describe('what images show', () => {
@@ -106,7 +111,10 @@ describe('what images show', () => {
   it('is all there is to go by where suspicious images share nothing', async () => {
     const wrong = tinted(0)
     const mislabeled = imageSet({ ...wrong, labels: wrong.labels.map((label, i) => (i < 240 ? 0 : label)) })
-    expect(await shared(mislabeled, 180)).toEqual({ agreed: false, poisoned: 157, others: 0 })
+    const { agreed, poisoned, others } = await shared(mislabeled, 180)
+    expect(agreed).toBe(false)
+    expect(poisoned).toBeGreaterThan(0.9 * 210) // 30 are what the label says
+    expect(others).toBeLessThan(0.05 * 120)
   })
 
   it('is what labels say where there is no poison', async () => {

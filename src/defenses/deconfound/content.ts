@@ -1,4 +1,5 @@
 import { agreement } from './agreement.ts'
+import { contradiction } from './contradiction.ts'
 import { meansOfCopies } from './copies.ts'
 import type { Kind } from './kind.ts'
 import { recognize } from './recognition.ts'
@@ -10,9 +11,10 @@ const fewestLabels = 4
 /**
  * What an image shows contradicts its label. Judges that have never met a label say what its images show, and have seen none
  * of its poison. A label is suspect if too many of its images show too many other classes (`suspectLabels`). Those of its
- * images are flagged that share something which images of the same content do not have (`agreement`).
+ * images are flagged that share something which images of the same content do not have (`agreement`). If they share nothing,
+ * a network that knows the label as well decides (`contradiction`).
  *
- * The score is σ(score of the agreement) under suspect labels, with a threshold of 0.5. Other images have c − 1, c being the confidence
+ * The score is σ(the score of these) under suspect labels, with a threshold of 0.5. Other images have c − 1, c being the confidence
  * by which they show another class.
  */
 export const content: Kind = {
@@ -28,7 +30,10 @@ export const content: Kind = {
     const remarks = suspects.length === 0 ? [sight(fewestNoticed(recognition, images.labels, classes.length))] : []
     let found = false
     for (const { label, strong } of suspects) {
-      const { own, score: logits, agreed } = await agreement(view, label, { recognition, copies })
+      const { own, odds, score: shared } = await agreement(view, label, { recognition, copies })
+      const agreed = shared !== null
+      const { aside } = recognition
+      const logits = shared ?? (await contradiction(view, { label, own, odds }, { aside, judgedImages }))
       for (const [place, image] of own.entries()) score[image] = 1 / (1 + Math.exp(-(logits[place] as number)))
       found ||= strong && agreed
       remarks.push(

@@ -25,8 +25,11 @@ export interface Recognition {
   readonly confidence: Float32Array
 }
 
-/** As much, and of the images set aside, each given a false label by chance, the share whose true class is recognized with certainty. */
+/** As much, and what images say from which no judge has learned. */
 export interface MeasuredRecognition extends Recognition {
+  /** the images set aside */
+  readonly aside: Int32Array
+  /** the share of them whose class is recognized with certainty under a false label */
   readonly recall: number
 }
 
@@ -46,9 +49,10 @@ interface Learner {
 /** Labels are divided into so many groups; each group is judged by a network trained on the others. */
 const groupsOfLabels = 4
 /** no image is shown more often */
-const mostEpochs = 30
+export const mostEpochs = 30
 /** the side to which images are shrunk: content outlasts it, and four times the pixels cost four times as much */
-const sideOf = ([, height, width]: readonly number[]) => (Math.max(height as number, width as number) <= 48 ? 16 : 32)
+export const contentSide = ([, height, width]: readonly number[]) =>
+  Math.max(height as number, width as number) <= 48 ? 16 : 32
 
 /** Trains the judges of all divisions of the labels side by side, then lets them judge. */
 export async function recognize(
@@ -74,10 +78,10 @@ export async function recognize(
   // What poison would look like: honest images that no judge has learned from, under a label that is not theirs.
   const draw = random.fork('false labels')
   const falseLabels = labels.map((label) => (label + 1 + draw.integer(classes.length - 1)) % classes.length)
-  const only = Int32Array.from(labels.keys()).filter(isAside)
-  const planted = await judgeAll(learners, view, { name: 'recognizing-planted', labels: falseLabels, only })
-  const recognized = only.filter((i) => planted.as[i] === labels[i] && (planted.confidence[i] as number) >= certain)
-  return { ...recognition, recall: recognized.length / Math.max(1, only.length) }
+  const aside = Int32Array.from(labels.keys()).filter(isAside)
+  const planted = await judgeAll(learners, view, { name: 'recognizing-planted', labels: falseLabels, only: aside })
+  const recognized = aside.filter((i) => planted.as[i] === labels[i] && (planted.confidence[i] as number) >= certain)
+  return { ...recognition, aside, recall: recognized.length / Math.max(1, aside.length) }
 }
 
 async function learn(
@@ -104,7 +108,7 @@ async function learn(
   }
   for await (const { images: shown, indices, step, steps, report } of view.stage('judges', options)) {
     scope(() => {
-      const small = noGrad(() => shrunk(shown, sideOf(images.shape)))
+      const small = noGrad(() => shrunk(shown, contentSide(images.shape)))
       const learned = learners.flatMap(({ judge, optimizer, knows }) => {
         const known = chosen(indices, (image) => from(image) && knows(images.labels[image] as number))
         if (known.places.length < 2) return []
@@ -142,7 +146,7 @@ async function judgeAll(
   for await (const { images: shown, indices } of view.stage(name, options)) {
     scope(() =>
       noGrad(() => {
-        const small = shrunk(shown, sideOf(images.shape))
+        const small = shrunk(shown, contentSide(images.shape))
         const empty = () => zeros([indices.length, classes.length], on)
         const [sum, count] = [empty(), empty()] // of log p_j, over the judges that know j and have not met the label
         for (const { judge, knows } of learners) {
