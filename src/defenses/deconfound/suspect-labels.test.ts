@@ -58,6 +58,8 @@ describe('labels under which images show other classes', () => {
     const { recognition, labels } = recognized(() => 1)
     // Of nine other classes six count: e = 6, and 6 + 3√6 + 10 = 23.35 are needed; 17.35 / (0.75 · 0.5) = 46.3
     expect(fewestNoticed({ ...recognition, aside: new Int32Array(), recall: 0.5 }, labels, classes)).toBe(47)
-    expect(fewestNoticed({ ...recognition, aside: new Int32Array(), recall: 0 }, labels, classes)).toBe(Number.POSITIVE_INFINITY)
+    expect(fewestNoticed({ ...recognition, aside: new Int32Array(), recall: 0 }, labels, classes)).toBe(
+      Number.POSITIVE_INFINITY,
+    )
   })
 })
