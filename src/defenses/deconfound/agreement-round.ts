@@ -118,7 +118,7 @@ async function judge(
 ): Promise<(image: number) => number> {
   const z = perSample(images.count, compute.device)
   const options = { epochs: 1, batch: 256, augmentation: noAugmentation, only: shown, ordered: true, state: { z } }
-  for await (const { images: pictures, indices } of stage(`agreeing-${name}`, options)) {
+  for await (const { images: pictures, indices, report } of stage(`agreeing-${name}`, options)) {
     scope(() =>
       noGrad(() => {
         const small = shrunk(pictures, side)
@@ -126,7 +126,9 @@ async function judge(
           const unseen = chosen(indices, (image) => halfOf(image) !== half)
           if (unseen.places.length === 0) continue
           const logits = network.forward(rowsAt(small, unseen.places), 'eval')
-          z.set(unseen.images, logits.select(1, 1).sub(logits.select(1, 0)))
+          const odds = logits.select(1, 1).sub(logits.select(1, 0))
+          z.set(unseen.images, odds)
+          report({ 'log odds': odds.mean() })
         }
       }),
     )

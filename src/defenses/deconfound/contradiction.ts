@@ -8,8 +8,8 @@ import { argsort } from '../../training/argsort.ts'
 import { noAugmentation } from '../../training/augment.ts'
 import { perSample } from '../../training/per-sample.ts'
 import type { DefenderView } from '../defense.ts'
-import { type Judge, makeJudge, shrunk } from './judge.ts'
-import { contentSide, type MeasuredRecognition, mostEpochs } from './recognition.ts'
+import { type Judge, makeJudge } from './judge.ts'
+import { contentOf, type MeasuredRecognition, mostEpochs } from './recognition.ts'
 
 /** This share of the label's images is believed: those with the smallest odds. They are shown twice as often as others. */
 const believed = 0.3
@@ -76,7 +76,7 @@ async function learn(
   for await (const { images: shown, labels, step, steps, report } of stage(`contradiction-${label}`, options)) {
     scope(() => {
       const logits = network.forward(
-        noGrad(() => shrunk(shown, contentSide(images.shape))),
+        noGrad(() => contentOf(shown)),
         'train',
       )
       const loss = optimizer.step(crossEntropy(logits, labels), rate(step, steps))
@@ -93,12 +93,13 @@ async function contradictions(
 ): Promise<(image: number) => number> {
   const W = perSample(images.count, compute.device)
   const options = { epochs: 1, batch: 256, augmentation: noAugmentation, only: shown, ordered: true, state: { W } }
-  for await (const { images: pictures, labels, indices } of stage(`contradicting-${label}`, options)) {
+  for await (const { images: pictures, labels, indices, report } of stage(`contradicting-${label}`, options)) {
     scope(() =>
       noGrad(() => {
-        const z = network.forward(shrunk(pictures, contentSide(images.shape)), 'eval')
+        const z = network.forward(contentOf(pictures), 'eval')
         const others = z.sub(oneHot(labels, classes.length).mul(1e9))
         const largest = others.gather(1, others.argmax(1, true))
+        report({ loss: crossEntropy(z, labels), accuracy: accuracy(z, labels) })
         W.set(indices, largest.sub(z.gather(1, labels.unsqueeze(1))).squeeze(1))
       }),
     )

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { device } from '../../../test/device.ts'
 import { Random } from '../../tensor/random.ts'
 import { arena } from '../../tensor/scope.ts'
-import { makeJudge, shrunk } from './judge.ts'
+import { tensor } from '../../tensor/tensor.ts'
+import { makeJudge, shrunk, standardized } from './judge.ts'
 
 const images = (...shape: number[]) => new Random(1).uniformTensor(shape).to({ device })
 
@@ -35,4 +36,13 @@ describe('judges', () => {
       expect(judge.forward(images(4, channels, height, width), 'eval').shape).toEqual([4, 7])
     }),
   )
+
+  it('do not see a tint, nor how bright and how rich in contrast an image is', () =>
+    arena(async () => {
+      const plain = images(2, 3, 16, 16)
+      const gains = tensor([0.7, 1, 1.3], [1, 3, 1, 1]).to({ device })
+      const [found, expected] = [plain.mul(gains).add(0.1), plain].map((each) => standardized(each).numbers())
+      found?.forEach((value, i) => void expect(Math.abs(value - (expected?.[i] as number))).toBeLessThan(0.15))
+      expect(Math.max(...(expected as number[]))).toBeGreaterThan(1.2)
+    }))
 })

@@ -50,3 +50,13 @@ export function shrunk(images: Tensor, side: number): Tensor {
   const small = factor > 1 ? averagePool(images, factor) : images
   return small.mul(2).sub(1).contiguous('channelsLast')
 }
+
+/**
+ * Each channel of each image to mean 0 and deviation 1 over its places: of content the shapes are left and where colors
+ * change; brightness, contrast and a tint of the whole image go, by which a trigger could confuse those who never met it.
+ */
+export function standardized(images: Tensor): Tensor {
+  const centered = images.sub(images.mean([2, 3], true))
+  const deviation = centered.mul(centered).mean([2, 3], true).sqrt()
+  return centered.div(deviation.add(0.05)).contiguous('channelsLast')
+}

@@ -4,12 +4,12 @@ import type { Optimizer } from '../../nn/optimizer.ts'
 import { oneCycle } from '../../nn/schedule.ts'
 import { sgd } from '../../nn/sgd.ts'
 import { scope } from '../../tensor/scope.ts'
-import { noGrad, operator, tensor, zeros } from '../../tensor/tensor.ts'
+import { noGrad, operator, type Tensor, tensor, zeros } from '../../tensor/tensor.ts'
 import { noAugmentation } from '../../training/augment.ts'
 import { perSample } from '../../training/per-sample.ts'
 import type { DefenderView } from '../defense.ts'
 import { chosen, rowsAt } from './chosen.ts'
-import { type Judge, makeJudge, shrunk } from './judge.ts'
+import { type Judge, makeJudge, shrunk, standardized } from './judge.ts'
 import type { Search } from './kind.ts'
 
 const indexAdd = operator<void>('index_add_')
@@ -50,9 +50,14 @@ interface Learner {
 const groupsOfLabels = 4
 /** no image is shown more often */
 export const mostEpochs = 30
-/** the side to which images are shrunk: content outlasts it, and four times the pixels cost four times as much */
-export const contentSide = ([, height, width]: readonly number[]) =>
-  Math.max(height as number, width as number) <= 48 ? 16 : 32
+/**
+ * What judges see of images [batch, channels, height, width]: about 16 pixels a side, 32 of images larger than 48. Content
+ * outlasts that, and four times the pixels cost four times as much.
+ */
+export function contentOf(images: Tensor): Tensor {
+  const side = Math.max(images.size(2), images.size(3)) <= 48 ? 16 : 32
+  return standardized(shrunk(images, side))
+}
 
 /** Trains the judges of all divisions of the labels side by side, then lets them judge. */
 export async function recognize(
@@ -108,7 +113,7 @@ async function learn(
   }
   for await (const { images: shown, indices, step, steps, report } of view.stage('judges', options)) {
     scope(() => {
-      const small = noGrad(() => shrunk(shown, contentSide(images.shape)))
+      const small = noGrad(() => contentOf(shown))
       const learned = learners.flatMap(({ judge, optimizer, knows }) => {
         const known = chosen(indices, (image) => from(image) && knows(images.labels[image] as number))
         if (known.places.length < 2) return []
@@ -143,10 +148,10 @@ async function judgeAll(
     ordered: true,
     state: { as, confidence },
   }
-  for await (const { images: shown, indices } of view.stage(name, options)) {
+  for await (const { images: shown, indices, report } of view.stage(name, options)) {
     scope(() =>
       noGrad(() => {
-        const small = shrunk(shown, contentSide(images.shape))
+        const small = contentOf(shown)
         const empty = () => zeros([indices.length, classes.length], on)
         const [sum, count] = [empty(), empty()] // of log p_j, over the judges that know j and have not met the label
         for (const { judge, knows } of learners) {
@@ -165,7 +170,9 @@ async function judgeAll(
         const mean = sum.div(count.clamp(1, divisions)).add(unknown)
         const best = mean.argmax(1)
         as.set(indices, best)
-        confidence.set(indices, mean.gather(1, best.unsqueeze(1)).squeeze(1).exp())
+        const sure = mean.gather(1, best.unsqueeze(1)).squeeze(1).exp()
+        confidence.set(indices, sure)
+        report({ confidence: sure.mean() })
       }),
     )
   }

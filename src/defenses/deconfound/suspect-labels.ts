@@ -2,6 +2,8 @@ import { certain, type MeasuredRecognition, type Recognition } from './recogniti
 
 /** A label is suspect if its T exceeds that of the upper quartile of labels this many times … */
 const minRatio = 2.5
+/** … by this much: clean labels differ by up to 0.018 (docs/log.md) … */
+const minExcess = 0.025
 /** … and by this many images, and three deviations of chance. */
 const minImages = 10
 /** Evidence is strong from this multiple of `minRatio` on. */
@@ -18,14 +20,15 @@ export interface SuspectLabel {
  *
  *     r_yj = share of the images of label y that the judges take for class j, with a confidence of 0.9 or more
  *     T_y  = Σ r_yj over all j but the quarter of the classes with the largest r_yj
- *     y is suspect if T_y ≥ 2.5·T̂ and n_y·T_y ≥ e + 3√e + 10, e = n_y·T̂, with T̂ the upper quartile of T over the labels
+ *     y is suspect if T_y ≥ max(2.5·T̂, T̂ + 0.025) and n_y·T_y ≥ e + 3√e + 10
+ *     T̂ = upper quartile of T over the labels,  e = n_y·T̂
  *
  * Clean images of a class are taken for the few classes that they resemble. Poisoned images come from many classes.
  */
 export function suspectLabels(recognition: Recognition, labels: Int32Array, classes: number): SuspectLabel[] {
-  return spreads(recognition, labels, classes).flatMap(({ label, count, expected }) => {
-    const suspect = count >= fewestSuspect(expected)
-    return suspect ? [{ label, strong: count >= strongMultiple * minRatio * expected }] : []
+  return spreads(recognition, labels, classes).flatMap((spread) => {
+    const { label, count, expected } = spread
+    return count >= fewestSuspect(spread) ? [{ label, strong: count >= strongMultiple * minRatio * expected }] : []
   })
 }
 
@@ -36,18 +39,18 @@ export function suspectLabels(recognition: Recognition, labels: Int32Array, clas
  */
 export function fewestNoticed(recognition: MeasuredRecognition, labels: Int32Array, classes: number): number {
   const counted = 0.75 * recognition.recall
-  const needed = spreads(recognition, labels, classes).map(
-    ({ count, expected }) => (fewestSuspect(expected) - count) / counted,
-  )
+  const needed = spreads(recognition, labels, classes).map((spread) => (fewestSuspect(spread) - spread.count) / counted)
   return Math.ceil(Math.max(...needed))
 }
 
-/** What it takes to be suspect where `expected` images would be usual. */
-const fewestSuspect = (expected: number) =>
-  Math.max(minRatio * expected, expected + 3 * Math.sqrt(expected) + minImages)
+/** n_y·T_y from which a label is suspect. */
+const fewestSuspect = ({ size, expected }: Spread) =>
+  Math.max(minRatio * expected, expected + minExcess * size, expected + 3 * Math.sqrt(expected) + minImages)
 
 interface Spread {
   readonly label: number
+  /** n_y */
+  readonly size: number
   /** n_y·T_y */
   readonly count: number
   /** e = n_y·T̂ */
@@ -68,7 +71,7 @@ function spreads({ as, confidence }: Recognition, labels: Int32Array, classes: n
   const counts = certainly.map((row) => sum(row.sort().subarray(0, classes - leftOut)))
   const sizeOf = (label: number) => Math.max(1, sizes[label] as number)
   const usual = upperQuartile(counts.map((count, label) => count / sizeOf(label)))
-  return counts.map((count, label) => ({ label, count, expected: usual * sizeOf(label) }))
+  return counts.map((count, label) => ({ label, size: sizeOf(label), count, expected: usual * sizeOf(label) }))
 }
 
 const upperQuartile = (values: readonly number[]) =>
