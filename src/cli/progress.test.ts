@@ -27,8 +27,8 @@ describe('the line of progress', () => {
 
 describe('a stage', () => {
   it.each<[string, string, string]>([
-    ['judging-moved', 'stage 4 of 5: judging by moved copies', '1 min 40 s left here'],
-    ['model', 'stage 5 of 5: training the model', '1 min 40 s left'],
+    ['judging-moved', 'stage 4 of 8: judging by moved copies', '1 min 40 s left here'],
+    ['model', 'stage 8 of 8: training the model', '1 min 40 s left'],
     ['noise', 'noise', '1 min 40 s left here'],
   ])('%s of deconfound is told in plain words', (stage, name, left) => {
     expect(told({ stage, secondsLeft: 100 }, defenses.deconfound.stages)).toEqual({ name, left })
