@@ -52,5 +52,5 @@ export const content: Kind = {
 /** What could have been seen and was not. */
 const sight = (fewest: number) =>
   Number.isFinite(fewest)
-    ? `What images show was searched: about ${fewest} poisoned images of many classes under one label would have been noticed`
-    : 'What images show could not be searched: networks do not recognize images that they have not seen'
+    ? `Content was searched: about ${fewest} poisoned images of many classes under one label would be noticed, unless their trigger hides what they show`
+    : 'Content could not be searched: networks do not recognize images that they have not seen'
