@@ -69,7 +69,7 @@ const looked = (images: ImageSet, poisoned: number, judgedImages = 9000) =>
   arena(async () => {
     const view = viewOf(images)
     const copies = await findCopies(view)
-    const search = { divisions: 1, confounderEpochs: 1, falseDiscoveries: 0.1, falseShare: 0.01, judgedImages, copies }
+    const search = { divisions: 2, confounderEpochs: 1, falseDiscoveries: 0.1, falseShare: 0.01, judgedImages, copies }
     const { score, threshold, verdict, remarks } = await content.look(view, search)
     const above = (from: number, to: number) => score.subarray(from, to).filter((each) => each > threshold).length
     return { verdict, remarks, poisoned: above(0, poisoned), others: above(poisoned, score.length) }

@@ -5,7 +5,7 @@ const minRatio = 2.5
 /** … by this much: clean labels differ by up to 0.018 (docs/log.md) … */
 const minExcess = 0.025
 /** … and by this many images, and three deviations of chance. */
-const minImages = 10
+const minImages = 15
 /** Evidence is strong from this multiple of `minRatio` on. */
 const strongMultiple = 2
 
@@ -20,7 +20,7 @@ export interface SuspectLabel {
  *
  *     r_yj = share of the images of label y that the judges take for class j, with a confidence of 0.9 or more
  *     T_y  = Σ r_yj over all j but the quarter of the classes with the largest r_yj
- *     y is suspect if T_y ≥ max(2.5·T̂, T̂ + 0.025) and n_y·T_y ≥ e + 3√e + 10
+ *     y is suspect if T_y ≥ max(2.5·T̂, T̂ + 0.025) and n_y·T_y ≥ e + 3√e + 15
  *     T̂ = upper quartile of T over the labels,  e = n_y·T̂
  *
  * Clean images of a class are taken for the few classes that they resemble. Poisoned images come from many classes.
