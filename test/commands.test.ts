@@ -159,7 +159,7 @@ describe('table', () => {
 
   it('shows how well the poison was flagged', async () => {
     const { out } = await command('table', records('deconfound'), '--suspicion', '--mixed')
-    expect(out).toContain('1.000 ± 0.000, 100.00 ± 0.00 / 0.38 ± 0.40')
+    expect(out).toContain('1.000 ± 0.000, 100.00 ± 0.00 / 0.38 ± 0.40, 0 ± 0 left')
     expect(out).not.toMatch(/\| none .*\| deconfound/)
   })
 })

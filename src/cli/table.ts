@@ -14,7 +14,7 @@ import { print, printJson } from './terminal.ts'
 
 export const tableCommand = new Command('table')
   .argument('<records>', "a folder of records, as 'run --record' writes them")
-  .option('--suspicion', 'how well the poison was flagged: AUROC, true / false positive rate in percent')
+  .option('--suspicion', 'how well the poison was flagged: AUROC, true / false positive rate in percent, poisoned images left')
   .option('--mixed', 'also of records that differ in precision or engine')
   .option('--json', 'print one JSON object on standard output')
   .action((records: string, { json, suspicion, mixed }: { json?: boolean; suspicion?: boolean; mixed?: boolean }) => {
@@ -96,9 +96,10 @@ function worst({ excessSuccessRate, accuracyDifference }: Worst): string {
   return `excess ${excess} / ${(100 * accuracyDifference).toFixed(2)}`
 }
 
-function flagged({ auroc, truePositiveRate, falsePositiveRate }: Figures): string {
+function flagged({ auroc, truePositiveRate, falsePositiveRate, poisonLeft }: Figures): string {
   if (!falsePositiveRate) return ''
-  return `${written(auroc, 1, 3)}, ${percents(truePositiveRate)} / ${percents(falsePositiveRate)}`
+  const left = poisonLeft ? `, ${written(poisonLeft, 1, 0)} left` : ''
+  return `${written(auroc, 1, 3)}, ${percents(truePositiveRate)} / ${percents(falsePositiveRate)}${left}`
 }
 
 const percents = (estimate: Estimate | null) => written(estimate, 100, 2)

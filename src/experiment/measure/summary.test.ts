@@ -139,6 +139,13 @@ describe('the summary of a folder of records', () => {
     expect(cell).toMatchObject({ defense: 'abl quick level=0.3', collapsed: 1, auroc: { mean: 0.9 } })
   })
 
+  it('counts the poisoned images that were not flagged', () => {
+    const folder = fresh()
+    const suspicion = { auroc: 0.9, truePositiveRate: 0.8, falsePositiveRate: 0.01 }
+    record(folder, {}, { cleanAccuracy: 0.8, attackSuccessRate: 0.1, poisonedImages: 55, suspicion })
+    expect(summarize(folder).cells[0]?.poisonLeft?.mean).toBe(11)
+  })
+
   it('has records of other images as experiments of their own', () => {
     const folder = fresh()
     const result = { cleanAccuracy: 0.8, attackSuccessRate: 0.1 }

@@ -34,6 +34,8 @@ export interface Figures {
   readonly auroc: Estimate | null
   readonly truePositiveRate: Estimate | null
   readonly falsePositiveRate: Estimate | null
+  /** how many poisoned images are not flagged */
+  readonly poisonLeft: Estimate | null
   readonly trainingSeconds: Estimate | null
 }
 
@@ -122,6 +124,7 @@ export function summarize(folder: string, { mixed = false }: { mixed?: boolean }
       ...result,
       ...result.suspicion,
       accuracyDifference,
+      poisonLeft: poisonLeftOf(result),
       seed: config.seed,
     })
   }
@@ -156,7 +159,7 @@ export function summarize(folder: string, { mixed = false }: { mixed?: boolean }
 
 const measures = [
   ...(['cleanAccuracy', 'accuracyDifference', 'attackSuccessRate', 'excessSuccessRate'] as const),
-  ...(['auroc', 'truePositiveRate', 'falsePositiveRate', 'trainingSeconds'] as const),
+  ...(['auroc', 'truePositiveRate', 'falsePositiveRate', 'poisonLeft', 'trainingSeconds'] as const),
 ] as const
 type Measure = (typeof measures)[number]
 
@@ -175,6 +178,11 @@ function plainRun({ seed }: Config, { reference }: ExperimentResult, { seconds, 
 
 function differenceOf({ cleanAccuracy }: { cleanAccuracy: number }, reference?: PlainFigures | null): number | null {
   return reference ? cleanAccuracy - reference.cleanAccuracy : null
+}
+
+function poisonLeftOf({ suspicion, poisonedImages }: ExperimentResult): number | null {
+  const found = suspicion?.truePositiveRate ?? null
+  return found === null ? null : Math.round((1 - found) * poisonedImages)
 }
 
 interface Runs {
@@ -232,6 +240,7 @@ function figures(runs: readonly Run[]): Omit<Figures, 'defense'> {
     auroc: over('auroc'),
     truePositiveRate: over('truePositiveRate'),
     falsePositiveRate: over('falsePositiveRate'),
+    poisonLeft: over('poisonLeft'),
     trainingSeconds: over('trainingSeconds'),
   }
 }
