@@ -14,7 +14,10 @@ import { print, printJson } from './terminal.ts'
 
 export const tableCommand = new Command('table')
   .argument('<records>', "a folder of records, as 'run --record' writes them")
-  .option('--suspicion', 'how well the poison was flagged: AUROC, true / false positive rate in percent, poisoned images left')
+  .option(
+    '--suspicion',
+    'how well the poison was flagged: AUROC, true / false positive rate in percent, poisoned images left',
+  )
   .option('--mixed', 'also of records that differ in precision or engine')
   .option('--json', 'print one JSON object on standard output')
   .action((records: string, { json, suspicion, mixed }: { json?: boolean; suspicion?: boolean; mixed?: boolean }) => {
