@@ -9,18 +9,20 @@ import type { Recognition } from './recognition.ts'
 const rounds = 4
 /** This share of the label's images is taken for poisoned, the most suspicious, and as many for clean, the least suspicious. */
 const share = 0.3
-/** The images agree if this share of those with the largest odds … */
-const shareToAgree = 1 / 3
-/** … has a larger z than this share of honest images. */
-const honestBelow = 0.9
 /** Images are flagged that have a larger z than this share of honest images, or z > 0. */
 const honestUnflagged = 0.995
+/** The images share something if so many of them have a larger z than 99 % of honest images … */
+const enough = 0.15
+/** … and do so plainly if so many have, and no more than so many honest images have z > 0 (docs/log.md). */
+const plainly = 1 / 3
+const honestMistaken = 0.01
+
 /** The images of one label, and how suspicious they are. */
 export interface Agreement {
   readonly own: Int32Array
   /** the odds of each of `own`, see `oddsOf` */
   readonly odds: Float32Array
-  /** the score of each of `own`; above 0: flagged; null where the suspicious images share nothing */
+  /** the score of each of `own`; above 0: flagged; null where they share nothing */
   readonly score: Float32Array | null
 }
 
@@ -31,25 +33,27 @@ export interface Agreement {
  *     z = logit of being one of those with the largest s, in the eyes of networks that have not seen the image (`agreementRound`)
  *     score = z − min(0, z₉₉.₅) of the last round, where the images agree
  *
- * Honest images show the same under their own label; 99.5 % of them have a smaller z than z₉₉.₅. The images agree if a third
- * of those with the largest odds have a larger z than nine in ten honest images.
+ * Honest images show the same under their own label; 99.5 % of them have a smaller z than z₉₉.₅. The images agree if 15 % of
+ * them have a larger z than 99 % of honest images. They agree plainly if a third of them have, and at most 1 % of honest images
+ * have z > 0. Where that is out of reach after two rounds, there are no more.
  */
 export async function agreement(
   view: DefenderView,
   label: number,
-  { recognition, copies }: { recognition: Recognition; copies: Copies },
+  { recognition, copies, mustBePlain }: { recognition: Recognition; copies: Copies; mustBePlain: boolean },
 ): Promise<Agreement> {
   const { images, classes, random } = view
   const own = Int32Array.from(images.labels.keys()).filter((image) => images.labels[image] === label)
   const odds = oddsOf(own, { recognition, labels: images.labels, classes: classes.length })
   const ranksOfOdds = ranks(odds)
   const count = Math.ceil(share * own.length)
+  const needed = mustBePlain ? plainly : enough
   let suspicion = ranksOfOdds
-  let last: RoundResult | undefined
+  let score: Float32Array | null = null
   for (let number = 0; number < rounds; number++) {
     const name = `${label}-${number}`
     const ranked = argsort(suspicion, { descending: true }).map((place) => own[place] as number)
-    last = await agreementRound(view, {
+    const round = await agreementRound(view, {
       name,
       own,
       most: ranked.slice(0, count),
@@ -57,21 +61,28 @@ export async function agreement(
       as: recognition.as,
       halfOf: divide(random.fork(`agreement ${name}`), copies),
     })
-    suspicion = ranks(last.z).map((rank, place) => 0.7 * rank + 0.3 * (ranksOfOdds[place] as number))
+    const { sharing, mistaken } = measure(round)
+    if (number === 1 && sharing < needed / 2) return { own, odds, score: null }
+    score = sharing >= needed && !(mustBePlain && mistaken > honestMistaken) ? scoreOf(round) : null
+    suspicion = ranks(round.z).map((rank, place) => 0.7 * rank + 0.3 * (ranksOfOdds[place] as number))
   }
-  return { own, odds, score: decide(last as RoundResult, odds, count) }
+  return { own, odds, score }
 }
 
-/** The scores, if the `count` images with the largest odds share something. */
-function decide({ z, honest }: RoundResult, odds: Float32Array, count: number): Float32Array | null {
-  const sorted = honest.toSorted()
-  const honestAt = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] as number
-  const recognized = argsort(odds, { descending: true }).slice(0, count)
-  const sharing = recognized.filter((place) => (z[place] as number) > honestAt(honestBelow))
-  if (sharing.length < shareToAgree * count) return null
-  const threshold = Math.min(0, honestAt(honestUnflagged))
+/** The share of the images with a larger z than 99 % of honest images, and of honest images with z > 0. */
+function measure({ z, honest }: RoundResult): { sharing: number; mistaken: number } {
+  const limit = quantile(honest, 0.99)
+  const share = (values: Float32Array, isMeant: (z: number) => boolean) => values.filter(isMeant).length / values.length
+  return { sharing: share(z, (each) => each > limit), mistaken: share(honest, (each) => each > 0) }
+}
+
+function scoreOf({ z, honest }: RoundResult): Float32Array {
+  const threshold = Math.min(0, quantile(honest, honestUnflagged))
   return z.map((each) => each - threshold)
 }
+
+const quantile = (values: Float32Array, share: number) =>
+  values.toSorted()[Math.floor(share * (values.length - 1))] as number
 
 /** Ranks from 0 to 1, the largest value last. */
 function ranks(values: Float32Array): Float32Array {

@@ -76,7 +76,7 @@ const looked = (images: ImageSet, poisoned: number, judgedImages = 9000) =>
   })
 
 /** What the images under 'lines' share, where judges recognize the first `recognized` images and are at a loss before others. */
-const shared = (images: ImageSet, recognized: number) =>
+const shared = (images: ImageSet, recognized: number, mustBePlain = false) =>
   arena(async () => {
     const view = viewOf(images)
     const recognition = {
@@ -84,7 +84,7 @@ const shared = (images: ImageSet, recognized: number) =>
       confidence: Float32Array.from(images.labels, (_, i) => (i < recognized && kind(i) > 0 ? 0.95 : 0.3)),
     }
     const copies = await findCopies(view)
-    const { own, odds, score: shared } = await agreement(view, 0, { recognition, copies })
+    const { own, odds, score: shared } = await agreement(view, 0, { recognition, copies, mustBePlain })
     const aside = images.labels.map((_, i) => i).filter((i) => i >= 240 && i % 10 === 0)
     const score = shared ?? (await contradiction(view, { label: 0, own, odds }, { aside, judgedImages: 10_000 }))
     const flagged = own.filter((_, place) => (score[place] as number) > 0)
@@ -113,6 +113,7 @@ describe('what images show', () => {
     const mislabeled = imageSet({ ...wrong, labels: wrong.labels.map((label, i) => (i < 240 ? 0 : label)) })
     const { agreed, poisoned, others } = await shared(mislabeled, 180)
     expect(agreed).toBe(false)
+    expect((await shared(mislabeled, 180, true)).agreed).toBe(false)
     expect(poisoned).toBeGreaterThan(0.9 * 210) // 30 are what the label says
     expect(others).toBeLessThan(0.05 * 120)
   })

@@ -1,3 +1,4 @@
+import type { Verdict } from '../../training/suspicion.ts'
 import { agreement } from './agreement.ts'
 import { contradiction } from './contradiction.ts'
 import { meansOfCopies } from './copies.ts'
@@ -12,7 +13,7 @@ const fewestLabels = 4
  * What an image shows contradicts its label. Judges that have never met a label say what its images show, and have seen none
  * of its poison. A label is suspect if too many of its images show too many other classes (`suspectLabels`). Those of its
  * images are flagged that share something which images of the same content do not have (`agreement`). If they share nothing,
- * a network that knows the label as well decides (`contradiction`).
+ * a network that knows the label as well decides (`contradiction`). A faintly suspect label counts only if its images agree plainly.
  *
  * The score is σ(the score of these) under suspect labels, with a threshold of 0.5. Other images have c − 1, c being the confidence
  * by which they show another class.
@@ -25,25 +26,28 @@ export const content: Kind = {
       return { score, threshold: 0, verdict: 'not-judged', remarks: [] }
     }
     const recognition = await recognize(view, { divisions, judgedImages, copies })
-    const suspects = suspectLabels(recognition, images.labels, classes.length)
     const score = recognition.confidence.map((c) => c - 1)
-    const remarks = suspects.length === 0 ? [sight(fewestNoticed(recognition, images.labels, classes.length))] : []
-    let found = false
-    for (const { label, strong } of suspects) {
-      const { own, odds, score: shared } = await agreement(view, label, { recognition, copies })
+    const verdicts: Verdict[] = []
+    const remarks: string[] = []
+    for (const { label, suspicion } of suspectLabels(recognition, images.labels, classes.length)) {
+      const mustBePlain = suspicion === 'faint'
+      const { own, odds, score: shared } = await agreement(view, label, { recognition, copies, mustBePlain })
       const agreed = shared !== null
+      if (mustBePlain && !agreed) continue
       const { aside } = recognition
       const logits = shared ?? (await contradiction(view, { label, own, odds }, { aside, judgedImages }))
       for (const [place, image] of own.entries()) score[image] = 1 / (1 + Math.exp(-(logits[place] as number)))
-      found ||= strong && agreed
+      verdicts.push(suspicion === 'strong' && agreed ? 'found' : 'weak')
       remarks.push(
         `Many images labeled ${classes[label]} show other classes${agreed ? '' : ', and share nothing that could be learned: errors of labeling, or a faint trigger'}`,
       )
     }
+    if (verdicts.length === 0) remarks.push(sight(fewestNoticed(recognition, images.labels, classes.length)))
+    const nothing = recognition.recall > 0 ? 'none' : 'not-judged'
     return {
       score: meansOfCopies(score, copies),
       threshold: 0.5,
-      verdict: suspects.length > 0 ? (found ? 'found' : 'weak') : recognition.recall > 0 ? 'none' : 'not-judged',
+      verdict: verdicts.includes('found') ? 'found' : (verdicts[0] ?? nothing),
       remarks,
     }
   },

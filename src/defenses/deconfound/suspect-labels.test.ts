@@ -27,9 +27,9 @@ const suspects = (counts: (label: number, other: number) => number, confidence?:
 
 describe('labels under which images show other classes', () => {
   it('are suspect where they show many, and strongly where they show far more than others', () => {
-    expect(suspects((label) => (label === 3 ? 5 : 1))).toEqual([{ label: 3, strong: false }])
-    expect(suspects((label) => (label === 3 ? 40 : 1))).toEqual([{ label: 3, strong: true }])
-    expect(suspects((label) => (label === 3 ? 40 : 0))).toEqual([{ label: 3, strong: true }])
+    expect(suspects((label) => (label === 3 ? 5 : 1))).toEqual([{ label: 3, suspicion: 'plain' }])
+    expect(suspects((label) => (label === 3 ? 40 : 1))).toEqual([{ label: 3, suspicion: 'strong' }])
+    expect(suspects((label) => (label === 3 ? 40 : 0))).toEqual([{ label: 3, suspicion: 'strong' }])
   })
 
   it('are several where there are several targets', () => {
@@ -41,9 +41,14 @@ describe('labels under which images show other classes', () => {
   })
 
   it('are not those that stand out by chance, or where all labels are alike', () => {
-    expect(suspects((label) => (label === 3 ? 1 : 0))).toEqual([])
     expect(suspects(() => 30)).toEqual([])
-    expect(suspects((label) => (label === 3 ? 4 : 2))).toEqual([])
+    expect(suspects((label) => (label === 3 ? 3 : 2))).toEqual([])
+  })
+
+  it('are faintly suspect, the first of them alone, where clean labels may show as many', () => {
+    expect(suspects((label) => (label === 3 ? 1 : 0))).toEqual([{ label: 3, suspicion: 'faint' }])
+    expect(suspects((label) => [2, 5][label - 3] ?? 2)).toEqual([{ label: 4, suspicion: 'faint' }])
+    expect(suspects((label) => [5, 40][label - 3] ?? 2)).toEqual([{ label: 4, suspicion: 'strong' }])
   })
 
   it('are not those whose images the judges take for something without being certain', () => {

@@ -12,7 +12,8 @@ const strongMultiple = 2
 /** A label whose images show too many other things. */
 export interface SuspectLabel {
   readonly label: number
-  readonly strong: boolean
+  /** `faint`: clean labels stand out as much */
+  readonly suspicion: 'strong' | 'plain' | 'faint'
 }
 
 /**
@@ -23,13 +24,21 @@ export interface SuspectLabel {
  *     y is suspect if T_y ≥ max(2.5·T̂, T̂ + 0.025) and n_y·T_y ≥ e + 3√e + 15
  *     T̂ = upper quartile of T over the labels,  e = n_y·T̂
  *
- * Clean images of a class are taken for the few classes that they resemble. Poisoned images come from many classes.
+ * Clean images of a class are taken for the few classes that they resemble. Poisoned images come from many classes. If no
+ * label is suspect, the one that exceeds e by most deviations is faintly suspect, from n_y·T_y ≥ e + 2√e + 5 on.
  */
 export function suspectLabels(recognition: Recognition, labels: Int32Array, classes: number): SuspectLabel[] {
-  return spreads(recognition, labels, classes).flatMap((spread) => {
-    const { label, count, expected } = spread
-    return count >= fewestSuspect(spread) ? [{ label, strong: count >= strongMultiple * minRatio * expected }] : []
-  })
+  const all = spreads(recognition, labels, classes)
+  const suspects = all.filter((spread) => spread.count >= fewestSuspect(spread))
+  if (suspects.length > 0) {
+    return suspects.map(({ label, count, expected }) => {
+      return { label, suspicion: count >= strongMultiple * minRatio * expected ? 'strong' : 'plain' }
+    })
+  }
+  const excess = ({ count, expected }: Spread) => (count - expected) / Math.sqrt(expected + 1)
+  const [first] = all.toSorted((a, b) => excess(b) - excess(a)) as [Spread]
+  const isFaint = first.count >= first.expected + 2 * Math.sqrt(first.expected) + 5
+  return isFaint ? [{ label: first.label, suspicion: 'faint' }] : []
 }
 
 /**
