@@ -8,6 +8,8 @@ import { fewestNoticed, suspectLabels } from './suspect-labels.ts'
 
 /** Of fewer labels no judge knows two. */
 const fewestLabels = 4
+/** Judges of so few images differ much from each other: there are twice as many. */
+const fewImages = 20_000
 
 /**
  * What an image shows contradicts its label. Judges that have never met a label say what its images show, and have seen none
@@ -25,7 +27,8 @@ export const content: Kind = {
       const score = new Float32Array(copies.distinct.length)
       return { score, threshold: 0, verdict: 'not-judged', remarks: [] }
     }
-    const recognition = await recognize(view, { divisions, judgedImages, copies })
+    const often = images.count <= fewImages ? 2 * divisions : divisions
+    const recognition = await recognize(view, { divisions: often, judgedImages, copies })
     const score = recognition.confidence.map((c) => c - 1)
     const verdicts: Verdict[] = []
     const remarks: string[] = []
