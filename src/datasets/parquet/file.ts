@@ -20,6 +20,23 @@ export interface ParquetFile {
 /** A row group is unpacked as a whole: larger ones are refused. */
 const largestGroup = 2 ** 30
 
+/**
+ * Bytes whose errors, and those of what is first made of them, may remain unseen. hyparquet asks ahead, and after an error
+ * awaits no more: a second error is not to end the process.
+ */
+function unwatched(bytes: Promise<ArrayBuffer>): Promise<ArrayBuffer> {
+  const ignore = () => undefined
+  bytes.catch(ignore)
+  return Object.assign(bytes, {
+    // biome-ignore lint/suspicious/noThenProperty: this is a promise
+    then<A, B>(made: (value: ArrayBuffer) => A, failed?: (reason: unknown) => B) {
+      const next = Promise.prototype.then.call(bytes, made as never, failed)
+      next.catch(ignore)
+      return next
+    },
+  }) as Promise<ArrayBuffer>
+}
+
 /** Opens a file; a UserError where it is no Parquet file, or a damaged one. */
 export async function openParquet(path: string): Promise<ParquetFile> {
   const { parquetMetadataAsync, parquetReadObjects } = await import('hyparquet')
@@ -41,10 +58,7 @@ export async function openParquet(path: string): Promise<ParquetFile> {
   const file = {
     byteLength: length,
     slice(from: number, to = length): Promise<ArrayBuffer> {
-      const bytes = bytesOf(from, to)
-      // hyparquet asks ahead, and after an error awaits no more: a second error is not to end the process
-      bytes.catch(() => undefined)
-      return bytes
+      return unwatched(bytesOf(from, to))
     },
   }
 
