@@ -2,7 +2,7 @@ import { certain, type MeasuredRecognition, type Recognition } from './recogniti
 
 /** A label is suspect if its T exceeds that of the upper quartile of labels this many times … */
 const minRatio = 2.5
-/** … by this much: clean labels differ by up to 0.018 (docs/log.md) … */
+/** … by this much: clean labels differ by up to 0.023 (docs/log.md) … */
 const minExcess = 0.025
 /** … and by this many images, and three deviations of chance. */
 const minImages = 15
