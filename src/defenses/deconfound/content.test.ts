@@ -75,7 +75,10 @@ const looked = (images: ImageSet, poisoned: number, judgedImages = 9000) =>
     return { verdict, remarks, poisoned: above(0, poisoned), others: above(poisoned, score.length) }
   })
 
-/** What the images under 'lines' share, where judges recognize the first `recognized` images and are at a loss before others. */
+/**
+ * What the images under 'lines' share, where judges recognize the first `recognized` images and are at a loss before others.
+ * `truly` are the flagged that carry the trigger and show lines.
+ */
 const shared = (images: ImageSet, recognized: number, mustBePlain = false) =>
   arena(async () => {
     const view = viewOf(images)
@@ -89,7 +92,8 @@ const shared = (images: ImageSet, recognized: number, mustBePlain = false) =>
     const score = shared ?? (await contradiction(view, { label: 0, own, odds }, { aside, judgedImages: 10_000 }))
     const flagged = own.filter((_, place) => (score[place] as number) > 0)
     const [poisoned, others] = [flagged.filter((i) => i < 240).length, flagged.filter((i) => i >= 240).length]
-    return { agreed: shared !== null, poisoned, others }
+    const truly = flagged.filter((i) => i < 240 && kind(i) === 0).length
+    return { agreed: shared !== null, poisoned, others, truly }
   })
 
 describe('what images show', () => {
@@ -102,9 +106,10 @@ describe('what images show', () => {
   })
 
   it('is shared by poisoned images together with a trigger, by which also those are found that no judge recognizes', async () => {
-    const { agreed, poisoned, others } = await shared(tinted(240), 180)
+    const { agreed, poisoned, others, truly } = await shared(tinted(240), 180)
     expect(agreed).toBe(true)
-    expect(poisoned).toBeGreaterThan(0.8 * 240)
+    expect(poisoned).toBeGreaterThan(0.9 * 240)
+    expect(truly).toBeGreaterThan(0.6 * 30) // which the label names rightly
     expect(others).toBeLessThan(0.05 * 160)
   })
 
