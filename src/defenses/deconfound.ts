@@ -5,6 +5,7 @@ import { content } from './deconfound/content.ts'
 import { contradictions, findCopies } from './deconfound/copies.ts'
 import { differences } from './deconfound/differences.ts'
 import { combineLooks, type Look } from './deconfound/kind.ts'
+import { naming } from './deconfound/naming.ts'
 import {
   classCorrections,
   type FlaggedImages,
@@ -42,6 +43,10 @@ const options = z.object({
     .min(0)
     .default(80_000)
     .describe('images from which each judge of content learns, over and over where there are fewer; 0: no such judges'),
+  unlearn: z
+    .boolean()
+    .default(true)
+    .describe('whether the model learns that flagged images are not what their label says; false: they teach nothing'),
 })
 type Options = z.output<typeof options>
 
@@ -75,11 +80,9 @@ export const deconfound = defineDefense({
     const suspicion = await search(options, view)
     const { images, classes } = view
     const flaggedImages = flaggedBy(suspicion, images.labels)
-    const corrections = classCorrections(flaggedImages, {
-      classes: classes.length,
-      falseDiscoveries: options.falseDiscoveries,
-    })
-    const loss = negativeLearningLoss(flaggedImages, corrections)
+    const corrections = classCorrections(flaggedImages, { ...options, classes: classes.length })
+    const leftOut = corrections.map((correction) => ({ ...correction, trimmedShare: 1 }))
+    const loss = negativeLearningLoss(flaggedImages, options.unlearn ? corrections : leftOut)
     const classifier = await trainPlainly(view, { name: 'model', loss, shown: shownIn(flaggedImages) })
     return { classifier, suspicion }
   },
@@ -132,6 +135,9 @@ async function search(options: Options, view: DefenderView): Promise<Suspicion> 
       `Too few to judge: of ${count} images about ${fewestPoisoned} would have to be poisoned for that to be noticed`,
     )
   }
+  const { flagged } = flaggedBy(suspicion, images.labels)
+  const contradicted = ['found', 'weak'].includes(looks[kinds.indexOf(content)]?.verdict ?? 'none')
+  reservations.push(...naming(view, flagged, { ...options, contradicted }))
   const lost = nearlyAllFlagged(flaggedBy(suspicion, images.labels)).map((label) => classes[label])
   if (lost.length > 0) {
     reservations.push(

@@ -92,13 +92,12 @@ export function classCorrections(
     counts[label] = (counts[label] as number) + 1
   })
   const present = new Set(labels)
-  const sizes = unflaggedCounts.filter((_, label) => present.has(label))
-  if (!similar(sizes)) {
+  if (!sizesTell({ labels, flagged })) {
     const trimmedShare = Math.min(1, falseDiscoveries + 1 / present.size)
     return unflaggedCounts.map(() => ({ prior: 1, trimmedShare }))
   }
   const meanSize = labels.length / present.size
-  const meanUnflagged = sizes.reduce((sum, count) => sum + count, 0) / present.size
+  const meanUnflagged = unflaggedCounts.reduce((sum, count) => sum + count, 0) / present.size
   return unflaggedCounts.map((count, label) => {
     const ownFlagged = flaggedCounts[label] as number
     const lost = Math.min(ownFlagged, Math.max(0, meanUnflagged - count))
@@ -117,6 +116,15 @@ export function nearlyAllFlagged({ labels, flagged }: FlaggedImages): number[] {
   return [...new Set(labels)]
     .filter((label) => 10 * count(unflagged, label) < count(labels, label))
     .sort((a, b) => a - b)
+}
+
+/** Whether class sizes say if the labels of flagged images are true, see `classCorrections`. */
+export function sizesTell({ labels, flagged }: FlaggedImages): boolean {
+  const sizes = new Map(Array.from(labels, (label) => [label, 0]))
+  for (const [image, label] of labels.entries()) {
+    if (!flagged(image)) sizes.set(label, (sizes.get(label) as number) + 1)
+  }
+  return similar([...sizes.values()])
 }
 
 /** Whether more than half of the sizes are within a quarter of the median size. */
