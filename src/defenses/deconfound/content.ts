@@ -42,7 +42,7 @@ export const content: Kind = {
       for (const [place, image] of own.entries()) score[image] = 1 / (1 + Math.exp(-(logits[place] as number)))
       verdicts.push(suspicion === 'strong' && agreed ? 'found' : 'weak')
       remarks.push(
-        `Many images labeled ${classes[label]} show other classes${agreed ? '' : ', and share nothing that could be learned: errors of labeling, or a faint trigger'}`,
+        `Many images labeled ${classes[label]} show other classes${agreed ? '' : ', through errors of labeling or a trigger'}`,
       )
     }
     if (verdicts.length === 0) remarks.push(sight(fewestNoticed(recognition, images.labels, classes.length)))
