@@ -53,6 +53,9 @@ describe('audit', () => {
     const hits = flagged.filter(({ file }) => poison.has(file)).length
     expect(hits / poison.size).toBeGreaterThanOrEqual(0.98) // 69 of 70
     expect((flagged.length - hits) / (700 - poison.size)).toBeLessThanOrEqual(0.01)
+    expect(result.suspicion.remarks).toContainEqual(
+      expect.stringMatching(/^\d+ flagged images and .* look the same at one place: 6×6 pixels at the bottom right$/),
+    )
   })
 
   it('trains no model, and leaves a report, lists and pictures', () => {

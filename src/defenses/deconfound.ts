@@ -5,7 +5,7 @@ import { content } from './deconfound/content.ts'
 import { contradictions, findCopies } from './deconfound/copies.ts'
 import { differences } from './deconfound/differences.ts'
 import { combineLooks, type Look } from './deconfound/kind.ts'
-import { naming } from './deconfound/naming.ts'
+import { labelTruth } from './deconfound/label-truth.ts'
 import {
   classCorrections,
   type FlaggedImages,
@@ -135,10 +135,11 @@ async function search(options: Options, view: DefenderView): Promise<Suspicion> 
       `Too few to judge: of ${count} images about ${fewestPoisoned} would have to be poisoned for that to be noticed`,
     )
   }
-  const { flagged } = flaggedBy(suspicion, images.labels)
+  const flaggedImages = flaggedBy(suspicion, images.labels)
   const contradicted = ['found', 'weak'].includes(looks[kinds.indexOf(content)]?.verdict ?? 'none')
-  reservations.push(...naming(view, flagged, { ...options, contradicted }))
-  const lost = nearlyAllFlagged(flaggedBy(suspicion, images.labels)).map((label) => classes[label])
+  const truth = labelTruth(flaggedImages, { ...options, classes, contradicted })
+  if (truth) reservations.push(truth)
+  const lost = nearlyAllFlagged(flaggedImages).map((label) => classes[label])
   if (lost.length > 0) {
     reservations.push(
       `Nearly all images of ${lost.join(', ')} are flagged, and the model hardly knows them. Do they share a mark, a border, a place? Then remove it, or train with --defense none`,

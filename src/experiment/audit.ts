@@ -36,8 +36,8 @@ export async function runAudit(folder: RunFolder, listener: Listener): Promise<A
     writeSuspects(folder.file('suspects.csv'), kept, suspicion)
     writeSuspectLines(folder.file('suspects.jsonl'), kept, suspicion)
     await drawSuspects(folder.file('suspects.png'), kept, suspicion)
-    await keepForReport(folder, { images: kept, suspicion })
-    const found = judged(suspicion, kept)
+    const facts = await keepForReport(folder, { images: kept, suspicion })
+    const found = judged(suspicion, kept, facts)
     const result = auditSchema.parse({
       version: resultVersion,
       run: folder.path,

@@ -1,7 +1,9 @@
 import { attacks } from '../attacks/index.ts'
 import { UserError } from '../errors.ts'
 import { askedModel } from '../report/asked-model.ts'
+import type { Facts } from '../report/facts.ts'
 import { confusionOf, keepForReport } from '../report/keep.ts'
+import { sharedPatch } from '../report/shared-patch.ts'
 import { drawSuspects, writeSuspects } from '../report/suspects.ts'
 import { writeReport } from '../report/write-report.ts'
 import { Random } from '../tensor/random.ts'
@@ -61,7 +63,7 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
     const model = askedModel(classifier, compute.device)
     const heldOutAnswers = heldOut && (await model.answers(heldOut))
     const testAnswers = test && (await model.answers(test))
-    await keepForReport(folder, {
+    const facts = await keepForReport(folder, {
       images: kept,
       suspicion,
       model,
@@ -89,7 +91,7 @@ export async function runTraining(folder: RunFolder, listener: Listener): Promis
       testImages: test?.labels.length ?? 0,
       /** share of the folder's test images that the model labels as they are labelled; nothing else is done with them */
       testAgreement: test && agreement(test, testAnswers),
-      suspicion: suspicion ? judged(suspicion, kept) : null,
+      suspicion: suspicion ? judged(suspicion, kept, facts) : null,
       files: {
         model: folder.file('model.safetensors'),
         suspects: suspicion ? folder.file('suspects.csv') : null,
@@ -112,14 +114,16 @@ function agreement({ labels }: ImageSet, answers: Int32Array | null): number | n
   return answers && answers.filter((answer, i) => answer === labels[i]).length / Math.max(1, labels.length)
 }
 
-/** What a suspicion amounts to, with a remark on a ranking that leans where no image is flagged. */
-export function judged(suspicion: Suspicion, { labels, classes }: ImageSet): Findings {
+/** What a suspicion amounts to, with remarks on a patch that flagged images share, or on a ranking that leans where none is flagged. */
+export function judged(suspicion: Suspicion, { labels, classes }: ImageSet, facts: Facts): Findings {
   const found = findings(suspicion, labels)
+  const shared = sharedPatch(facts)
+  if (shared) return { ...found, remarks: [...found.remarks, shared] }
   const leading = found.flagged === 0 ? leadingLabel(suspicion, labels) : null
   if (!leading) return found
   const { label, count, top, share } = leading
-  const facts = `${count} of the ${top} most suspicious images are labelled '${classes[label]}', as are ${Math.round(100 * share)} % of all`
-  return { ...found, remarks: [...found.remarks, `${facts}: look at the top of suspects.csv`] }
+  const said = `${count} of the ${top} most suspicious images are labelled '${classes[label]}', as are ${Math.round(100 * share)} % of all`
+  return { ...found, remarks: [...found.remarks, `${said}: look at the top of suspects.csv`] }
 }
 
 /** The images to train on, those held out, and those that are trusted; refuses all that cannot be trained on. */

@@ -36,11 +36,11 @@ export interface ShownTrigger extends Pick<TriggeredPicture, 'label' | 'wanted' 
   readonly triggered: Uint8Array
 }
 
-/** Writes down what the run's report is drawn from: facts, scores, and the pictures that it shows. */
+/** Writes down what the run's report is drawn from: facts, scores, and the pictures that it shows. Returns the facts. */
 export async function keepForReport(
   { file }: Pick<RunFolder, 'file'>,
   { images, suspicion, model, truth, confusions = [], trigger = [] }: ToKeep,
-): Promise<void> {
+): Promise<Facts> {
   const folder = file(kept.pictures)
   rmSync(folder, { recursive: true, force: true }) // of a try that was broken off
   mkdirSync(folder)
@@ -64,6 +64,7 @@ export async function keepForReport(
   })
   if (suspicion) writeAtomically(file(kept.scores), scoresOf(images, suspicion, truth))
   writeAtomically(file(kept.facts), `${JSON.stringify(facts)}\n`) // last: with it the others are whole
+  return facts
 
   async function suspects(found: Suspicion): Promise<Gallery> {
     const { strongest, sample, above, below } = chooseSuspects(found)

@@ -1,7 +1,7 @@
 import type { Common, Facts, Occlusion } from '../facts.ts'
 import { type Html, html } from '../html.ts'
 import { percent, whole } from '../numbers.ts'
-import { placeOfPixel } from '../place.ts'
+import { type Patches, placeOfPatch } from '../shared-patch.ts'
 import type { Source } from '../source.ts'
 import { nameOf, shownPicture } from './parts.ts'
 
@@ -23,15 +23,6 @@ ${common.occlusion && occlusionPart(source, common.occlusion, label)}
 
 const pictures = (source: Source, shown: readonly Shown[]): Html =>
   html`<ul class="gallery wide">${shown.map(([file, said]) => html`<li><figure>${shownPicture(source, file, said)}<figcaption>${said}</figcaption></figure></li>`)}</ul>`
-
-type Patches = NonNullable<Common['patches']>
-type Size = readonly [height: number, width: number]
-
-/** Where a patch lies, in words: its size, the part of the image, and its first pixel. */
-export function placeOfPatch({ top, left, height, width }: Patches['all'][number], size: Size): string {
-  const [y, x] = [Math.floor(top + height / 2), Math.floor(left + width / 2)]
-  return `${width}×${height} pixels at the ${placeOfPixel(y, x, { height: size[0], width: size[1] })}`
-}
 
 function patchesPart(
   source: Source,

@@ -1,9 +1,9 @@
 import type { Findings } from '../../training/suspicion.ts'
 import { type Html, html, type Part } from '../html.ts'
 import { percent, whole } from '../numbers.ts'
+import { placeOfPatch } from '../shared-patch.ts'
 import type { Source } from '../source.ts'
 import { saidOf } from '../verdict.ts'
-import { placeOfPatch } from './common.ts'
 import { nameOf, shownPicture } from './parts.ts'
 
 /** What the report is for, in ten seconds: whether poison was found, how much, in which class, and what to do. */
