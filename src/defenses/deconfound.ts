@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { trainPlainly } from '../training/learn-labels.ts'
-import type { Suspicion } from '../training/suspicion.ts'
+import { findings, type Suspicion } from '../training/suspicion.ts'
 import { content } from './deconfound/content.ts'
 import { contradictions, findCopies } from './deconfound/copies.ts'
 import { differences } from './deconfound/differences.ts'
@@ -137,7 +137,8 @@ async function search(options: Options, view: DefenderView): Promise<Suspicion> 
   }
   const flaggedImages = flaggedBy(suspicion, images.labels)
   const contradicted = ['found', 'weak'].includes(looks[kinds.indexOf(content)]?.verdict ?? 'none')
-  const truth = labelTruth(flaggedImages, { ...options, classes, contradicted })
+  const { estimatedTarget: target } = findings(suspicion, images.labels)
+  const truth = labelTruth(flaggedImages, { ...options, target, classes, contradicted })
   if (truth) reservations.push(truth)
   const lost = nearlyAllFlagged(flaggedImages).map((label) => classes[label])
   if (lost.length > 0) {

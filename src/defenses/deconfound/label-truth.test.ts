@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { findings } from '../../training/suspicion.ts'
 import { labelTruth } from './label-truth.ts'
 
 const classes = ['barn', 'church', 'house', 'mill']
@@ -10,7 +11,9 @@ function said(flaggedCounts: readonly number[], sizes: readonly number[], contra
   )
   const labels = Int32Array.from(marked, ({ label }) => label)
   const flagged = (image: number) => marked[image]?.flagged === true
-  return labelTruth({ labels, flagged }, { classes, contradicted, falseDiscoveries: 0.1 })
+  const score = Float32Array.from(labels, (_, image) => Number(flagged(image)))
+  const { estimatedTarget: target } = findings({ score, threshold: 0.5, verdict: 'found' }, labels)
+  return labelTruth({ labels, flagged }, { target, classes, contradicted, falseDiscoveries: 0.1 })
 }
 
 const alike = [100, 100, 100, 100]
@@ -18,7 +21,7 @@ const alike = [100, 100, 100, 100]
 describe('the labels of flagged images', () => {
   it('seem true where their class would else be smaller than the others', () => {
     expect(said([0, 62, 0, 0], alike)).toMatch(
-      /^The labels of flagged images seem true: without them church is smaller/,
+      /^The labels of flagged images seem true: without these images church is smaller/,
     )
     expect(said([5, 80, 0, 0], alike)).toMatch(/^The labels of flagged images seem true/)
   })
